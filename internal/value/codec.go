@@ -133,3 +133,81 @@ func decodeCount(b []byte) (int, []byte, error) {
 	}
 	return int(n), b[w:], nil
 }
+
+// Skip returns what follows the value at the front of b, without decoding it. It checks lengths, not contents.
+func Skip(b []byte) ([]byte, error) { return skip(b, 0) }
+
+func skip(b []byte, depth int) ([]byte, error) {
+	if len(b) == 0 || depth > MaxDepth+1 {
+		return nil, ErrEncoding
+	}
+	kind := Kind(b[0])
+	b = b[1:]
+	size := 0
+	switch kind {
+	case Absent:
+	case Number, Datetime:
+		size = 8
+	case Boolean:
+		size = 1
+	case String:
+		return skipSized(b)
+	case List, Object:
+		n, b, err := decodeCount(b)
+		if err != nil {
+			return nil, err
+		}
+		for range n {
+			if kind == Object {
+				if b, err = skipSized(b); err != nil {
+					return nil, err
+				}
+			}
+			if b, err = skip(b, depth+1); err != nil {
+				return nil, err
+			}
+		}
+		return b, nil
+	default:
+		return nil, ErrEncoding
+	}
+	if len(b) < size {
+		return nil, ErrEncoding
+	}
+	return b[size:], nil
+}
+
+func skipSized(b []byte) ([]byte, error) {
+	n, w := binary.Uvarint(b)
+	if w <= 0 || n > uint64(len(b)-w) {
+		return nil, ErrEncoding
+	}
+	return b[w+int(n):], nil
+}
+
+// FieldOf decodes one field of an encoded Object and leaves the others alone; Absent when it is not there.
+func FieldOf(b []byte, name string) (Value, error) {
+	if len(b) == 0 || Kind(b[0]) != Object {
+		return Value{}, ErrEncoding
+	}
+	n, b, err := decodeCount(b[1:])
+	if err != nil {
+		return Value{}, err
+	}
+	for range n {
+		l, w := binary.Uvarint(b)
+		if w <= 0 || l > uint64(len(b)-w) {
+			return Value{}, ErrEncoding
+		}
+		match := string(b[w:w+int(l)]) == name
+		b = b[w+int(l):]
+		if match {
+			v, _, err := Decode(b)
+			return v, err
+		}
+		if b, err = Skip(b); err != nil {
+			return Value{}, err
+		}
+	}
+	return Value{}, nil
+}
