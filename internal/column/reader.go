@@ -1,0 +1,106 @@
+package column
+
+import (
+	"encoding/binary"
+	"fmt"
+)
+
+// reader reads the front of b. After the first error it returns zeros, and err names the place.
+type reader struct {
+	b     []byte
+	err   error
+	table string
+	chunk int
+	// The column being read, "" between columns; rows of the chunk; cells to make room for.
+	column string
+	rows   int
+	room   int
+	// Scratch for one column: the rows that are there, and their values.
+	present []int64
+	vals    []int64
+}
+
+// failf keeps the first error.
+func (r *reader) failf(format string, args ...any) {
+	if r.err != nil {
+		return
+	}
+	place := "table " + r.table
+	if r.chunk >= 0 {
+		place += fmt.Sprintf(" chunk %d", r.chunk)
+	}
+	if r.column != "" {
+		place += fmt.Sprintf(" column %.100s", r.column)
+	}
+	r.err = fmt.Errorf("column: %s: %s: %w", place, fmt.Sprintf(format, args...), ErrDamaged)
+	r.b = nil
+}
+
+// take returns the next n bytes, nil after an error.
+func (r *reader) take(n int) []byte {
+	if n > len(r.b) {
+		r.failf("%d bytes are left where %d are needed", len(r.b), n)
+		return nil
+	}
+	b := r.b[:n]
+	r.b = r.b[n:]
+	return b
+}
+
+func (r *reader) byte() byte {
+	if b := r.take(1); len(b) == 1 {
+		return b[0]
+	}
+	return 0
+}
+
+func (r *reader) uvarint() uint64 {
+	v, n := binary.Uvarint(r.b)
+	if n <= 0 {
+		r.failf("a number is cut off")
+		return 0
+	}
+	r.b = r.b[n:]
+	return v
+}
+
+func (r *reader) varint() int64 {
+	v, n := binary.Varint(r.b)
+	if n <= 0 {
+		r.failf("a number is cut off")
+		return 0
+	}
+	r.b = r.b[n:]
+	return v
+}
+
+func (r *reader) bytes() []byte {
+	n := r.uvarint()
+	if n > uint64(len(r.b)) {
+		r.failf("%d bytes are left where %d are needed", len(r.b), n)
+		return nil
+	}
+	return r.take(int(n))
+}
+
+// within says whether all of r.vals were read and lie in low..high.
+func (r *reader) within(low, high int64) bool {
+	if r.err != nil {
+		return false
+	}
+	for i, v := range r.vals {
+		if v < low || v > high {
+			r.failf("row %d: %d is outside %d..%d", r.present[i], v, low, high)
+			return false
+		}
+	}
+	return true
+}
+
+// scratch returns a slice of n integers in place of s.
+func scratch(s []int64, n int) []int64 {
+	if cap(s) < n {
+		return make([]int64, n, ChunkRows)
+	}
+	return s[:n]
+}
