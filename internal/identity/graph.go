@@ -1,0 +1,207 @@
+// Package identity says which profile an identifier belongs to, and which profiles are one person.
+//
+// A profile is a dense row number. An identifier (a kind and a string) is attached to one row for ever. Linking puts the
+// group of one row into the group of another: canonical says whom a row belongs to now, and every row keeps its
+// number, its identifiers and its events. A customer is a row that holds a user id; every other row is a visitor. A customer
+// is the canonical row of its group, so a group has at most one.
+//
+// The graph is rebuilt by the same calls of NewRow, Attach and Link in the same order. The caller keeps them in tables;
+// undoing a merge is a rebuild without that Link. All of NewRow, then all of Attach, then all of Link gives the same
+// graph too, as long as user ids go to rows that are not linked yet, which is what Resolve does.
+//
+// Nothing here locks: any number of goroutines may read while none writes.
+package identity
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"iter"
+	"slices"
+)
+
+// Kinds with a meaning here. All others (email, phone, device, …) are numbers that the caller gives out.
+const (
+	UserID      uint8 = 0 // the customer id
+	AnonymousID uint8 = 1 // a browser's or an app installation's id, made before the person is known
+)
+
+// MaxID is the longest identifier in bytes.
+const MaxID = 4096
+
+var (
+	// ErrTwoCustomers is returned when two customers would become one. They are told apart by their user ids, so
+	// correct the ids where they come from.
+	ErrTwoCustomers = errors.New("identity: both rows belong to customers, and two customers are never merged")
+	// ErrCustomerMoves is returned when a customer would join a visitor's group. Link the visitor into the customer.
+	ErrCustomerMoves = errors.New("identity: a customer does not join a visitor: link the visitor into the customer")
+	// ErrTaken is returned for an identifier that is attached already.
+	ErrTaken = errors.New("identity: the identifier is attached already, and it stays with its row")
+)
+
+// Identifier is one name of a person.
+type Identifier struct {
+	Kind uint8
+	ID   []byte
+}
+
+// Graph holds all rows and identifiers.
+type Graph struct {
+	rows      paged[rowState]
+	ids       paged[attached]
+	arena     arena
+	index     index
+	customers []uint64 // a bit a row
+	customerN int
+	groups    int
+}
+
+type rowState struct {
+	canonical uint32
+	next      uint32 // ring of the group, in order of linking
+	tail      uint32 // of a canonical row: the last one of the ring
+	lastID    uint32 // number+1 of the identifier attached last, 0 when there is none
+}
+
+// attached is one identifier. Its number is its place in the order of attachment.
+type attached struct {
+	at     uint64 // in the arena
+	row    uint32
+	before uint32 // number+1 of the identifier that was attached to the same row before, 0 when there is none
+}
+
+// New returns an empty graph.
+func New() *Graph { return &Graph{index: newIndex()} }
+
+// NewRow adds a visitor without identifiers and returns its row: 0, 1, 2 and so on.
+func (g *Graph) NewRow() uint32 {
+	row := uint32(g.rows.n)
+	g.rows.append(rowState{canonical: row, next: row, tail: row})
+	if row>>6 == uint32(len(g.customers)) {
+		g.customers = append(g.customers, 0)
+	}
+	g.groups++
+	return row
+}
+
+// Rows returns the number of rows.
+func (g *Graph) Rows() int { return g.rows.n }
+
+// Customers returns the number of rows that hold a user id.
+func (g *Graph) Customers() int { return g.customerN }
+
+// Visitors returns the number of rows that hold no user id, linked to a customer or not.
+func (g *Graph) Visitors() int { return g.rows.n - g.customerN }
+
+// Profiles returns the number of groups: customers, and visitors that are linked to none.
+func (g *Graph) Profiles() int { return g.groups }
+
+// Find returns the row that the identifier is attached to. It allocates nothing.
+func (g *Graph) Find(kind uint8, id []byte) (row uint32, ok bool) {
+	h := g.index.hash(kind, id)
+	p := g.index.probe(h)
+	for {
+		n, ok := p.next()
+		if !ok {
+			return 0, false
+		}
+		a := g.ids.at(n)
+		if k, b := g.arena.get(a.at); k == kind && bytes.Equal(b, id) {
+			return a.row, true
+		}
+	}
+}
+
+// Attach gives a row an identifier; id is copied. The row becomes a customer by its user id.
+func (g *Graph) Attach(kind uint8, id []byte, row uint32) error {
+	if len(id) == 0 || len(id) > MaxID {
+		return fmt.Errorf("identity: an identifier of %d bytes: from 1 to %d are taken", len(id), MaxID)
+	}
+	if _, ok := g.Find(kind, id); ok {
+		return ErrTaken
+	}
+	r := g.row(row)
+	if kind == UserID {
+		switch {
+		case g.IsCustomer(row):
+			return ErrTwoCustomers
+		case r.canonical != row:
+			return ErrCustomerMoves
+		}
+		g.customers[row>>6] |= 1 << (row & 63)
+		g.customerN++
+	}
+	n := g.ids.n
+	g.ids.append(attached{at: g.arena.put(kind, id), row: row, before: r.lastID})
+	r.lastID = uint32(n + 1)
+	g.index.add(g.index.hash(kind, id), n)
+	return nil
+}
+
+// Canonical returns the row that this row belongs to now: a customer's, for every row linked into it.
+func (g *Graph) Canonical(row uint32) uint32 { return g.row(row).canonical }
+
+// IsCustomer says whether the row's group is a customer's.
+func (g *Graph) IsCustomer(row uint32) bool {
+	c := g.row(row).canonical
+	return g.customers[c>>6]>>(c&63)&1 != 0
+}
+
+// Members returns all rows of the row's group: the canonical one, then the others in the order in which they joined.
+func (g *Graph) Members(row uint32) iter.Seq[uint32] {
+	return func(yield func(uint32) bool) {
+		first := g.row(row).canonical
+		for m := first; yield(m); {
+			if m = g.row(m).next; m == first {
+				return
+			}
+		}
+	}
+}
+
+// Identifiers returns all identifiers of the row's group in order of attachment. The caller does not change them.
+func (g *Graph) Identifiers(row uint32) []Identifier {
+	var numbers []uint32
+	for m := range g.Members(row) {
+		for n := g.row(m).lastID; n != 0; n = g.ids.at(n - 1).before {
+			numbers = append(numbers, n-1)
+		}
+	}
+	slices.Sort(numbers)
+	out := make([]Identifier, len(numbers))
+	for i, n := range numbers {
+		out[i].Kind, out[i].ID = g.arena.get(g.ids.at(n).at)
+	}
+	return out
+}
+
+// Link puts the whole group of row into the group of into, whose canonical row stays. Linking rows of one group changes
+// nothing. The cost is the number of rows that move.
+func (g *Graph) Link(row, into uint32) error {
+	from, to := g.row(row).canonical, g.row(into).canonical
+	if from == to {
+		return nil
+	}
+	if g.IsCustomer(from) {
+		if g.IsCustomer(to) {
+			return ErrTwoCustomers
+		}
+		return ErrCustomerMoves
+	}
+	a, b := g.row(from), g.row(to)
+	for m := range g.Members(from) {
+		g.row(m).canonical = to
+	}
+	g.row(b.tail).next = from
+	g.row(a.tail).next = to
+	b.tail = a.tail
+	g.groups--
+	return nil
+}
+
+func (g *Graph) row(row uint32) *rowState {
+	if int(row) >= g.rows.n {
+		panic(fmt.Sprintf("identity: row %d of %d", row, g.rows.n))
+	}
+	return g.rows.at(row)
+}

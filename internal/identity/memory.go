@@ -1,0 +1,158 @@
+package identity
+
+import (
+	"encoding/binary"
+	"hash/maphash"
+)
+
+const (
+	pageBits = 12
+	pageSize = 1 << pageBits
+)
+
+// paged is an array that grows by pages: it never copies, and a pointer into it stays good.
+type paged[T any] struct {
+	pages []*[pageSize]T
+	n     int
+}
+
+func (p *paged[T]) append(v T) {
+	if p.n>>pageBits == len(p.pages) {
+		p.pages = append(p.pages, new([pageSize]T))
+	}
+	p.pages[p.n>>pageBits][p.n&(pageSize-1)] = v
+	p.n++
+}
+
+func (p *paged[T]) at(i uint32) *T { return &p.pages[i>>pageBits][i&(pageSize-1)] }
+
+// arena keeps identifiers as kind, uvarint length and bytes, in blocks that none of them crosses.
+type arena struct{ blocks [][]byte }
+
+const (
+	blockBits = 16
+	blockSize = 1 << blockBits
+)
+
+func (a *arena) put(kind uint8, id []byte) (at uint64) {
+	last := len(a.blocks) - 1
+	if last < 0 || len(a.blocks[last])+1+binary.MaxVarintLen32+len(id) > blockSize {
+		a.blocks = append(a.blocks, make([]byte, 0, blockSize))
+		last++
+	}
+	b := a.blocks[last]
+	at = uint64(last)<<blockBits | uint64(len(b))
+	b = append(b, kind)
+	b = binary.AppendUvarint(b, uint64(len(id)))
+	a.blocks[last] = append(b, id...)
+	return at
+}
+
+func (a *arena) get(at uint64) (kind uint8, id []byte) {
+	b := a.blocks[at>>blockBits][at&(blockSize-1):]
+	n, w := binary.Uvarint(b[1:])
+	end := 1 + w + int(n)
+	return b[0], b[1+w : end : end]
+}
+
+// index finds the numbers of identifiers by hash. It is extendible hashing: a directory, by the first bits of the hash, of
+// segments that split in two when they fill up, so an insert moves at most one segment. The hash has a seed of its own
+// in each process, against ids chosen to collide; no order here is ever seen outside, so the fold stays deterministic.
+type index struct {
+	seed      maphash.Seed
+	depth     uint       // bits of the directory
+	directory []*segment // 1<<depth; a segment of less depth is there several times
+}
+
+// segment is a hash table with linear probing. A slot is the first 32 bits of the hash, and number+1; 0 is empty.
+type segment struct {
+	depth uint
+	n     int
+	slots [segmentSize]uint64
+}
+
+const (
+	segmentSize = 1 << 10
+	segmentFull = segmentSize * 3 / 4
+	slotMask    = segmentSize - 1
+)
+
+func newIndex() index {
+	return index{seed: maphash.MakeSeed(), directory: []*segment{{}}}
+}
+
+func (x *index) hash(kind uint8, id []byte) uint32 {
+	h := (maphash.Bytes(x.seed, id) ^ uint64(kind)) * 0x9e3779b97f4a7c15
+	return uint32(h >> 32)
+}
+
+func (x *index) segment(h uint32) *segment {
+	return x.directory[h>>(32-x.depth)]
+}
+
+// probe goes through the numbers whose identifiers have the hash h.
+func (x *index) probe(h uint32) probe {
+	return probe{s: x.segment(h), h: h, i: h}
+}
+
+type probe struct {
+	s    *segment
+	h, i uint32
+}
+
+func (p *probe) next() (number uint32, ok bool) {
+	for {
+		slot := p.s.slots[p.i&slotMask]
+		if slot == 0 {
+			return 0, false
+		}
+		p.i++
+		if uint32(slot>>32) == p.h {
+			return uint32(slot) - 1, true
+		}
+	}
+}
+
+func (x *index) add(h uint32, number int) {
+	s := x.segment(h)
+	for s.n == segmentFull {
+		x.split(h)
+		s = x.segment(h)
+	}
+	s.put(h, uint64(h)<<32|uint64(number+1))
+}
+
+func (s *segment) put(h uint32, slot uint64) {
+	for s.slots[h&slotMask] != 0 {
+		h++
+	}
+	s.slots[h&slotMask] = slot
+	s.n++
+}
+
+// split replaces the segment of h by two, which divide its identifiers by the next bit of their hashes.
+func (x *index) split(h uint32) {
+	old := x.segment(h)
+	if old.depth == x.depth {
+		wider := make([]*segment, 0, 2*len(x.directory))
+		for _, s := range x.directory {
+			wider = append(wider, s, s)
+		}
+		x.directory, x.depth = wider, x.depth+1
+	}
+	halves := [2]*segment{{depth: old.depth + 1}, {depth: old.depth + 1}}
+	bit := 31 - old.depth
+	for _, slot := range old.slots {
+		if slot != 0 {
+			hash := uint32(slot >> 32)
+			halves[hash>>bit&1].put(hash, slot)
+		}
+	}
+	span := uint(1) << (x.depth - old.depth) // the places of old lie together
+	first := h >> (32 - old.depth) << (x.depth - old.depth)
+	for i, half := range halves {
+		for j := range span / 2 {
+			x.directory[uint(first)+uint(i)*span/2+j] = half
+		}
+	}
+}
