@@ -1,0 +1,2 @@
+// Package boltstore keeps a store in one file, by bbolt.
+package boltstore
