@@ -1,0 +1,113 @@
+package insight
+
+import (
+	"math/rand/v2"
+	"slices"
+	"strconv"
+	"testing"
+)
+
+// benchStreams makes 2 M events of 100,000 people over 180 days: 60 % views, 30 % carts, 10 % purchases, each type in
+// the given number of sorted tiers by time, pages of 4,096.
+func benchStreams(people, events, tiers int) (streams [3]Stream) {
+	r := rand.New(rand.NewPCG(15, 16))
+	span := int64(180 * 86400e6)
+	byType := [3][][]event{}
+	for k := range byType {
+		byType[k] = make([][]event, tiers)
+	}
+	for i := range events {
+		k := [10]int{0, 0, 0, 0, 0, 0, 1, 1, 1, 2}[r.IntN(10)]
+		t := r.Int64N(span)
+		tier := int(t * int64(tiers) / span)
+		byType[k][tier] = append(byType[k][tier], event{person: uint32(r.IntN(people)), time: t, pos: uint64(i), group: uint32(r.IntN(20)), value: float64(r.IntN(10000)) / 100})
+	}
+	for k := range byType {
+		for _, evs := range byType[k] {
+			slices.SortFunc(evs, func(a, b event) int {
+				if a.person != b.person {
+					return int(a.person) - int(b.person)
+				}
+				return int(a.time - b.time)
+			})
+			var chunks []Chunk
+			for c := range slices.Chunk(evs, 4096) {
+				chunks = append(chunks, chunkOf(nil, c, columns{pos: true, group: true, value: true}, false))
+			}
+			streams[k] = append(streams[k], RunOf(true, chunks...))
+		}
+	}
+	return streams
+}
+
+const benchEvents = 2_000_000
+
+func BenchmarkFunnelAnyStart(b *testing.B) {
+	for _, tiers := range []int{1, 6} {
+		s := benchStreams(100_000, benchEvents, tiers)
+		for _, times := range []bool{false, true} {
+			name := "tiers=" + strconv.Itoa(tiers)
+			if times {
+				name += "/times+lists"
+			}
+			b.Run(name, func(b *testing.B) {
+				for b.Loop() {
+					q := Funnel{Steps: []Step{{"view", s[0]}, {"cart", s[1]}, {"buy", s[2]}}, Window: 7 * 86400e6, Times: times, Lists: times}
+					if _, err := q.Run(); err != nil {
+						b.Fatal(err)
+					}
+				}
+				b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/benchEvents, "ns/event")
+			})
+		}
+	}
+}
+
+func BenchmarkTrend(b *testing.B) {
+	for _, tiers := range []int{1, 6} {
+		s := benchStreams(100_000, benchEvents, tiers)
+		all := slices.Concat(s[0], s[1], s[2])
+		for _, c := range []struct {
+			name     string
+			stream   Stream
+			measures []Measure
+		}{
+			{"count", all, []Measure{Count}}, {"count+people", s[0], []Measure{Count, People}}, {"sum", all, []Measure{Total}}, {"median", all, []Measure{Median}},
+		} {
+			b.Run(c.name+"/tiers="+strconv.Itoa(tiers), func(b *testing.B) {
+				events := 0
+				for _, run := range c.stream {
+					for ch := range run.Chunks {
+						events += ch.len()
+					}
+				}
+				for b.Loop() {
+					q := Trend{Calendar: Calendar{By: Day}, Range: Range{0, 180 * 86400e6}, Series: []Series{{Events: c.stream, Measures: c.measures,
+						GroupName: func(c uint32) string { return strconv.Itoa(int(c)) }}}}
+					if _, err := q.Run(); err != nil {
+						b.Fatal(err)
+					}
+				}
+				b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/float64(events), "ns/event")
+			})
+		}
+	}
+}
+
+func BenchmarkRetentionWeekly(b *testing.B) {
+	s := benchStreams(100_000, benchEvents, 1)
+	all := slices.Concat(s[0], s[1], s[2])
+	for b.Loop() {
+		if _, err := (Retention{Start: all, Return: all, Calendar: Calendar{By: Week}, Range: Range{0, 180 * 86400e6}}).Run(); err != nil {
+			b.Fatal(err)
+		}
+	}
+	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/benchEvents, "ns/event")
+}
+
+func BenchmarkSum(b *testing.B) {
+	var s Sum
+	for b.Loop() {
+		s.Add(12.34)
+	}
+}
