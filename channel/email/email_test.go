@@ -124,27 +124,40 @@ func TestAttemptsAreEqual(t *testing.T) {
 func TestNoHeaderInjection(t *testing.T) {
 	srv := startServer(t, &server{})
 	ch := open(t, srv.Port, func(c *email.Config) { c.From = "Shop <news@shop.example>" })
-	subjects := []string{
-		"Hi\r\nBcc: eve@evil.example\r\n\r\nbody", "Hi\nBcc: eve@evil.example", "Hi\rBcc: eve@evil.example",
-		"Hi\x00\x0b\x85Bcc: x", strings.Repeat(" ", 300) + "Bcc: x", "a" + strings.Repeat(" ", 200) + "b\xff\xfe", "",
-		"Grüße\r\nBcc: eve@evil.example", strings.Repeat("x", 800),
+	subjects := []struct{ given, want string }{
+		{"Hi\r\nBcc: eve@evil.example\r\n\r\nbody", "Hi Bcc: eve@evil.example body"},
+		{"Hi\nBcc: eve@evil.example", "Hi Bcc: eve@evil.example"},
+		{"Hi\rBcc: eve@evil.example", "Hi Bcc: eve@evil.example"},
+		{"Hi\x00\x0b\u0085Bcc: x", "Hi Bcc: x"},
+		{strings.Repeat(" ", 300) + "Bcc: x", "Bcc: x"},
+		{"a" + strings.Repeat(" ", 200) + "b\xff\xfe", "a b\uFFFD"},
+		{"a" + strings.Repeat(" ", 200) + "b", "a b"},
+		{"", ""},
+		{"Grüße\r\nBcc: eve@evil.example", "Grüße Bcc: eve@evil.example"},
+		{strings.Repeat("x", 800), strings.Repeat("x", 800)},
 	}
 	for i, subject := range subjects {
 		m := message()
-		m.Subject, m.Key = subject, subject+"\r\nBcc: eve@evil.example\r\n"
+		m.Subject, m.Key = subject.given, subject.given+"\r\nBcc: eve@evil.example\r\n"
 		_, err := ch.Send(t.Context(), m)
 		require.NoError(t, err)
-		got, err := mail.ReadMessage(strings.NewReader(srv.received()[i].Data))
+		data := srv.received()[i].Data
+		got, err := mail.ReadMessage(strings.NewReader(data))
 		require.NoError(t, err)
 		names := []string{}
 		for name := range got.Header {
 			names = append(names, name)
 		}
 		assert.ElementsMatch(t, []string{"Date", "Message-Id", "Mime-Version", "Subject", "From", "To",
-			"Content-Type", "Content-Transfer-Encoding"}, names, "subject %q", subject)
-		body, err := io.ReadAll(got.Body)
+			"Content-Type", "Content-Transfer-Encoding"}, names, "subject %q", subject.given)
+		decoded, err := new(mime.WordDecoder).DecodeHeader(got.Header.Get("Subject"))
 		require.NoError(t, err)
-		assert.Equal(t, "Hello Ann", strings.TrimSpace(string(body)))
+		assert.Equal(t, subject.want, decoded)
+		header, body, _ := strings.Cut(data, "\r\n\r\n")
+		for line := range strings.SplitSeq(header, "\r\n") {
+			assert.NotEmpty(t, strings.TrimSpace(line), "a folded line of spaces, subject %q", subject.given)
+		}
+		assert.Equal(t, "Hello Ann", strings.TrimSpace(body))
 	}
 
 	for _, link := range []string{"https://shop.example/u\r\nBcc: eve@evil.example", "https://shop.example/?a=>,<mailto:eve@evil.example",
