@@ -2,6 +2,7 @@ package insight
 
 import (
 	"iter"
+	"math"
 	"slices"
 )
 
@@ -16,104 +17,134 @@ func byPerson(s Stream, people rowSet) iter.Seq[Chunk] {
 	if len(s) == 1 && s[0].Sorted {
 		return s[0].Chunks
 	}
-	return func(yield func(Chunk) bool) { merge(s, people, yield) }
-}
-
-func merge(s Stream, people rowSet, yield func(Chunk) bool) {
-	cursors := make([]*cursor, 0, len(s))
-	for _, run := range s {
-		c := newCursor(sortedRun(run))
-		defer c.stop()
-		if c.more() {
-			cursors = append(cursors, c)
-		}
-	}
-	var out Chunk
-	for len(cursors) > 0 {
-		person := cursors[0].person
-		for _, c := range cursors[1:] {
-			person = min(person, c.person)
-		}
-		counts, from, sources := people.has(person), out.len(), 0
-		live := cursors[:0]
-		for _, c := range cursors {
-			if c.person == person {
-				n := out.len()
-				for c.more() && c.person == person {
-					if counts && c.chunk.kept(c.i) {
-						out.append(&c.chunk, c.i)
-					}
-					c.i++
+	return func(yield func(Chunk) bool) {
+		l := newLane(s)
+		defer l.stop()
+		var out Chunk
+		for p := l.person(); p != nobody; p = l.person() {
+			from, sources := out.len(), 0
+			counts := people.has(uint32(p))
+			for r, head := range l.heads {
+				if head != p {
+					continue
 				}
+				n := out.len()
+				l.take(r, func(c *Chunk, lo, hi int) {
+					if counts {
+						out.appendKept(c, lo, hi)
+					}
+				})
 				if out.len() > n {
 					sources++
 				}
 			}
-			if c.more() {
-				live = append(live, c)
+			if sources > 1 {
+				sortByTime(&out, from, out.len())
+			}
+			if out.len() >= mergedRows {
+				if !yield(out) {
+					return
+				}
+				out.reset()
 			}
 		}
-		cursors = live
-		if sources > 1 {
-			sortByTime(&out, from, out.len())
-		}
-		if out.len() >= mergedRows {
-			if !yield(out) {
-				return
-			}
-			out.reset()
+		if out.len() > 0 {
+			yield(out)
 		}
 	}
-	if out.len() > 0 {
-		yield(out)
+}
+
+// lane walks all runs of a stream together, person by person.
+type lane struct {
+	runs  []*cursor
+	heads []uint64 // each run's next person, nobody at its end
+}
+
+const nobody = math.MaxUint64
+
+func newLane(s Stream) *lane {
+	l := &lane{}
+	for _, run := range s {
+		c := &cursor{}
+		c.next, c.stop = iter.Pull(sortedRun(run))
+		l.runs = append(l.runs, c)
+		l.heads = append(l.heads, c.person())
+	}
+	return l
+}
+
+func (l *lane) stop() {
+	for _, c := range l.runs {
+		c.stop()
 	}
 }
 
-// cursor walks one run event by event.
-type cursor struct {
-	next   func() (Chunk, bool)
-	stop   func()
-	chunk  Chunk
-	i      int
-	person uint32 // of event i, set by more
-}
-
-func newCursor(chunks iter.Seq[Chunk]) *cursor {
-	c := &cursor{}
-	c.next, c.stop = iter.Pull(chunks)
-	return c
-}
-
-// more reports whether there is an event i, reading the next chunk where needed.
-func (c *cursor) more() bool {
-	for c.i >= len(c.chunk.Person) {
-		var ok bool
-		if c.chunk, ok = c.next(); !ok {
-			c.chunk = Chunk{}
-			return false
-		}
-		c.i = 0
+// person is the next person of any run.
+func (l *lane) person() uint64 {
+	p := uint64(nobody)
+	for _, h := range l.heads {
+		p = min(p, h)
 	}
-	c.person = c.chunk.Person[c.i]
-	return true
+	return p
 }
 
-// seek moves to the first event of a person not below p.
-func (c *cursor) seek(p uint32) bool {
-	for c.more() {
+// seek moves run r to the first person not below p.
+func (l *lane) seek(r int, p uint64) {
+	c := l.runs[r]
+	for c.person() < p {
 		rows := c.chunk.Person
-		if rows[len(rows)-1] < p {
+		if uint64(rows[len(rows)-1]) < p {
 			c.i = len(rows)
 			continue
 		}
 		i := c.i
-		for rows[i] < p {
+		for uint64(rows[i]) < p {
 			i++
 		}
-		c.i, c.person = i, rows[i]
-		return true
+		c.i = i
 	}
-	return false
+	l.heads[r] = c.person()
+}
+
+// take gives fn all rows of run r's next person and moves past them.
+func (l *lane) take(r int, fn func(c *Chunk, lo, hi int)) {
+	c, p := l.runs[r], l.heads[r]
+	for l.heads[r] == p {
+		lo, hi := c.span()
+		fn(&c.chunk, lo, hi)
+		c.i = hi
+		l.heads[r] = c.person()
+	}
+}
+
+// cursor walks one run row by row.
+type cursor struct {
+	next  func() (Chunk, bool)
+	stop  func()
+	chunk Chunk
+	i     int
+}
+
+// person is the person of row i; it reads the next chunk where needed.
+func (c *cursor) person() uint64 {
+	for c.i >= len(c.chunk.Person) {
+		var ok bool
+		if c.chunk, ok = c.next(); !ok {
+			c.chunk = Chunk{}
+			return nobody
+		}
+		c.i = 0
+	}
+	return uint64(c.chunk.Person[c.i])
+}
+
+// span is the rows of this chunk from row i on that belong to its person.
+func (c *cursor) span() (lo, hi int) {
+	rows, hi := c.chunk.Person, c.i+1
+	for hi < len(rows) && rows[hi] == rows[c.i] {
+		hi++
+	}
+	return c.i, hi
 }
 
 // sortedRun gives a run's chunks in person order, sorting what came in log order.
@@ -124,11 +155,7 @@ func sortedRun(r Run) iter.Seq[Chunk] {
 	return func(yield func(Chunk) bool) {
 		var all Chunk
 		for c := range r.Chunks {
-			for i := range c.Person {
-				if c.kept(i) {
-					all.append(&c, i)
-				}
-			}
+			all.appendKept(&c, 0, c.len())
 		}
 		if all.len() == 0 {
 			return
@@ -170,31 +197,40 @@ func radixOrder(rows []uint32) []uint32 {
 	return order
 }
 
+// permute returns the rows in the given order. Columns that are nil stay nil.
 func permute(c *Chunk, order []uint32) Chunk {
-	out := Chunk{Person: make([]uint32, 0, len(order)), Time: make([]int64, 0, len(order))}
-	for _, i := range order {
-		out.append(c, int(i))
+	return Chunk{Person: pick(c.Person, order), Time: pick(c.Time, order), Pos: pick(c.Pos, order),
+		Group: pick(c.Group, order), Value: pick(c.Value, order)}
+}
+
+func pick[T any](column []T, order []uint32) []T {
+	if column == nil {
+		return nil
+	}
+	out := make([]T, len(order))
+	for i, from := range order {
+		out[i] = column[from]
 	}
 	return out
 }
 
-// sortByTime sorts the rows [from, to) of one person by (time, position), stably. What arrives is nearly sorted, so
-// it inserts; long runs that turn out not to be are sorted through a permutation.
+// sortByTime sorts the rows [from, to), all of one person, by (time, position), stably. Few rows are inserted one by
+// one; many, unless they are in order, are sorted through a permutation.
 func sortByTime(c *Chunk, from, to int) {
-	const longRun = 32
-	if to-from <= longRun {
-		for i := from + 1; i < to; i++ {
+	const few = 32
+	first := from + 1
+	for first < to && !c.before(first, first-1) {
+		first++
+	}
+	if first >= to {
+		return
+	}
+	if to-from <= few {
+		for i := first; i < to; i++ {
 			for j := i; j > from && c.before(j, j-1); j-- {
 				c.swap(j, j-1)
 			}
 		}
-		return
-	}
-	sorted := true
-	for i := from + 1; i < to && sorted; i++ {
-		sorted = !c.before(i, i-1)
-	}
-	if sorted {
 		return
 	}
 	order := make([]uint32, to-from)
@@ -211,9 +247,15 @@ func sortByTime(c *Chunk, from, to int) {
 		return 0
 	})
 	part := permute(c, order)
-	copy(c.Person[from:to], part.Person)
-	copy(c.Time[from:to], part.Time)
-	copy(c.Pos[min(from, len(c.Pos)):], part.Pos)
-	copy(c.Group[min(from, len(c.Group)):], part.Group)
-	copy(c.Value[min(from, len(c.Value)):], part.Value)
+	putBack(c.Person, part.Person, from)
+	putBack(c.Time, part.Time, from)
+	putBack(c.Pos, part.Pos, from)
+	putBack(c.Group, part.Group, from)
+	putBack(c.Value, part.Value, from)
+}
+
+func putBack[T any](column, part []T, from int) {
+	if column != nil {
+		copy(column[from:], part)
+	}
 }

@@ -83,12 +83,36 @@ func (c *Chunk) append(from *Chunk, i int) {
 	}
 }
 
+// appendKept adds the rows [lo, hi) of from that count.
+func (c *Chunk) appendKept(from *Chunk, lo, hi int) {
+	if from.Keep != nil || (from.Group == nil) != (c.Group == nil) || (from.Value == nil) != (c.Value == nil) {
+		for i := lo; i < hi; i++ {
+			if from.kept(i) {
+				c.append(from, i)
+			}
+		}
+		return
+	}
+	c.Person, c.Time = append(c.Person, from.Person[lo:hi]...), append(c.Time, from.Time[lo:hi]...)
+	if from.Pos != nil {
+		c.Pos = append(c.Pos, from.Pos[lo:hi]...)
+	}
+	if from.Group != nil {
+		c.Group = append(c.Group, from.Group[lo:hi]...)
+	}
+	if from.Value != nil {
+		c.Value = append(c.Value, from.Value[lo:hi]...)
+	}
+}
+
 func (c *Chunk) reset() {
 	c.Person, c.Time, c.Pos, c.Group, c.Value = c.Person[:0], c.Time[:0], c.Pos[:0], c.Group[:0], c.Value[:0]
 }
 
 func (c *Chunk) swap(i, j int) {
-	c.Person[i], c.Person[j] = c.Person[j], c.Person[i]
+	if c.Person != nil {
+		c.Person[i], c.Person[j] = c.Person[j], c.Person[i]
+	}
 	c.Time[i], c.Time[j] = c.Time[j], c.Time[i]
 	if c.Pos != nil {
 		c.Pos[i], c.Pos[j] = c.Pos[j], c.Pos[i]

@@ -9,27 +9,36 @@ import (
 
 // walk visits, in ascending order, the people who have a first step (any step for AnyOrder) and gathers their events.
 type walk struct {
-	q       *Funnel
-	people  rowSet
-	window  int64
-	cursors []*cursor // one a step; for Strict one more, of Other
-	person  uint32
-	err     error
+	q      *Funnel
+	people rowSet
+	window int64
+	lanes  []*lane // one a step; for Strict one more, of Other
+	person uint32
+	err    error
 
-	ev    []events // the person's events by step
+	ev    []events // the person's events by lane
 	chain [MaxSteps]int64
 
-	times  [2][]int64 // scratch of ordered
+	self   []int32 // 0, 1, 2, ...
+	times  [2][]int64
 	starts [2][]int32
 	poss   [2][]uint64
-	seq    []entry // scratch of the other modes
+	seq    []entry
 }
 
-// events are one person's events of one step in the order (time, position).
+// events are one person's events of one step in the order (time, position). They point into a chunk where they lie
+// together in one, and are copied where not.
 type events struct {
 	time  []int64
 	pos   []uint64
 	group []uint32
+
+	copied bool
+	copy   struct {
+		time  []int64
+		pos   []uint64
+		group []uint32
+	}
 }
 
 var errPositions = errors.New("insight: a strict funnel with Other needs the position of every event; give Chunk.Pos in the steps and in Other")
@@ -39,122 +48,165 @@ func newWalk(q *Funnel) *walk {
 	if w.window == 0 {
 		w.window = math.MaxInt64
 	}
-	streams := make([]Stream, 0, len(q.Steps)+1)
 	for _, s := range q.Steps {
-		streams = append(streams, s.Events)
+		w.lanes = append(w.lanes, newLane(s.Events))
 	}
 	if q.Other != nil {
-		streams = append(streams, q.Other)
+		w.lanes = append(w.lanes, newLane(q.Other))
 	}
-	for _, s := range streams {
-		w.cursors = append(w.cursors, newCursor(byPerson(s, w.people)))
-	}
-	w.ev = make([]events, len(streams))
+	w.ev = make([]events, len(w.lanes))
 	return w
 }
 
 func (w *walk) stop() {
-	for _, c := range w.cursors {
-		c.stop()
+	for _, l := range w.lanes {
+		l.stop()
 	}
 }
 
 // next moves to the next person with something to count.
 func (w *walk) next() bool {
+	leading := w.lanes[:1]
+	if w.q.Order == AnyOrder {
+		leading = w.lanes
+	}
 	for w.err == nil {
-		if !w.nextPerson() {
+		p := uint64(nobody)
+		for _, l := range leading {
+			p = min(p, l.person())
+		}
+		if p == nobody {
 			return false
 		}
-		if w.people.has(w.person) && w.gather() {
+		w.person = uint32(p)
+		if !w.people.has(w.person) {
+			for _, l := range leading {
+				for r, head := range l.heads {
+					if head == p {
+						l.seek(r, p+1)
+					}
+				}
+			}
+		} else if w.gather() {
 			return true
 		}
 	}
 	return false
 }
 
-// nextPerson moves the cursors that lead to the next person: that of the first step, or all of them in AnyOrder.
-func (w *walk) nextPerson() bool {
-	leading := w.cursors[:1]
-	if w.q.Order == AnyOrder {
-		leading = w.cursors
-	}
-	found := false
-	for _, c := range leading {
-		if c.more() && (!found || c.person < w.person) {
-			w.person, found = c.person, true
-		}
-	}
-	if found && !w.people.has(w.person) {
-		for _, c := range leading {
-			if c.person == w.person {
-				w.skip(c)
-			}
-		}
-	}
-	return found
-}
-
-func (w *walk) skip(c *cursor) {
-	for c.more() && c.person == w.person {
-		c.i++
-	}
-}
-
-// gather reads the person's events. It reports whether any could start a chain, and stops at the first step without
-// events where later ones cannot count.
+// gather reads the person's events and reports whether any may start a chain. It stops at the first step without
+// events where later steps cannot count.
 func (w *walk) gather() bool {
 	some := false
-	for k, c := range w.cursors {
+	for k, l := range w.lanes {
 		e := &w.ev[k]
-		e.time, e.pos, e.group = e.time[:0], e.pos[:0], e.group[:0]
-		if k == 0 || c.seek(w.person) {
-			first := w.q.Range
-			if k > 0 || w.q.Order == AnyOrder {
-				first = Range{}
-			}
-			w.read(c, e, first)
-		}
+		e.clear()
+		w.read(l, e, k)
 		some = some || len(e.time) > 0
-		if len(e.time) == 0 && k < len(w.q.Steps) && w.q.Order != AnyOrder {
-			if k == 0 {
-				return false
+		if len(e.time) > 0 || w.q.Order == AnyOrder {
+			continue
+		}
+		if k == 0 {
+			return false
+		}
+		if w.q.Order != Strict {
+			for rest := k + 1; rest < len(w.ev); rest++ {
+				w.ev[rest].clear()
 			}
-			if w.q.Order != Strict {
-				for rest := k + 1; rest < len(w.ev); rest++ {
-					w.ev[rest].time = w.ev[rest].time[:0]
-				}
-				return true
-			}
+			break
 		}
 	}
 	return some
 }
 
-func (w *walk) read(c *cursor, e *events, r Range) {
-	all := r.all()
-	grouped := w.q.GroupName != nil && e == &w.ev[0]
-	for c.more() && c.person == w.person {
-		ch := &c.chunk
-		if ch.Pos == nil && w.q.Other != nil {
+func (w *walk) read(l *lane, e *events, k int) {
+	p := uint64(w.person)
+	first := Range{} // of the first step only; AnyOrder has its own rule
+	if k == 0 && w.q.Order != AnyOrder {
+		first = w.q.Range
+	}
+	grouped := k == 0 && w.q.GroupName != nil
+	sources := 0
+	for r, head := range l.heads {
+		if head < p {
+			l.seek(r, p)
+			head = l.heads[r]
+		}
+		if head != p {
+			continue
+		}
+		c := l.runs[r]
+		if c.chunk.Pos == nil && w.q.Other != nil {
 			w.err = errPositions
 			return
 		}
-		i := c.i
-		for ; i < len(ch.Person) && ch.Person[i] == w.person; i++ {
-			t := ch.Time[i]
-			if ch.Keep != nil && !ch.kept(i) || !all && (t < r.From || t >= r.To) {
-				continue
-			}
-			e.time = append(e.time, t)
-			if ch.Pos != nil {
-				e.pos = append(e.pos, ch.Pos[i])
-			}
-			if grouped {
-				e.group = append(e.group, ch.group(i))
-			}
+		sources++
+		lo, hi := c.span()
+		if len(e.time) == 0 && hi < c.chunk.len() && c.chunk.Keep == nil && first.all() {
+			e.pointTo(&c.chunk, lo, hi, grouped)
+			c.i = hi
+			l.heads[r] = uint64(c.chunk.Person[hi])
+			continue
 		}
-		c.i = i
+		l.take(r, func(c *Chunk, lo, hi int) { e.add(c, lo, hi, first, grouped) })
 	}
+	if sources > 1 {
+		e.sort()
+	}
+}
+
+func (e *events) clear() {
+	e.time, e.pos, e.group, e.copied = nil, nil, nil, false
+}
+
+func (e *events) pointTo(c *Chunk, lo, hi int, grouped bool) {
+	e.time = c.Time[lo:hi]
+	if c.Pos != nil {
+		e.pos = c.Pos[lo:hi]
+	}
+	if grouped && c.Group != nil {
+		e.group = c.Group[lo:hi]
+	}
+}
+
+// add copies the rows [lo, hi) that count.
+func (e *events) add(c *Chunk, lo, hi int, r Range, grouped bool) {
+	to := &e.copy
+	if !e.copied {
+		to.time, to.pos, to.group = append(to.time[:0], e.time...), append(to.pos[:0], e.pos...), append(to.group[:0], e.group...)
+		if grouped && e.group == nil {
+			to.group = append(to.group, slices.Repeat([]uint32{NoGroup}, len(e.time))...)
+		}
+		e.copied = true
+	}
+	all := r.all()
+	for i := lo; i < hi; i++ {
+		t := c.Time[i]
+		if !c.kept(i) || !all && (t < r.From || t >= r.To) {
+			continue
+		}
+		to.time = append(to.time, t)
+		if c.Pos != nil {
+			to.pos = append(to.pos, c.Pos[i])
+		}
+		if grouped {
+			to.group = append(to.group, c.group(i))
+		}
+	}
+	e.time, e.pos, e.group = to.time, to.pos, to.group
+}
+
+// sort restores the order of what came from several runs. Tiers are cut by time, so there is little to do; and events
+// that lie in a chunk are of one run, so nothing is written there.
+func (e *events) sort() {
+	c := Chunk{Time: e.time}
+	if len(e.pos) > 0 {
+		c.Pos = e.pos
+	}
+	if len(e.group) > 0 {
+		c.Group = e.group
+	}
+	sortByTime(&c, 0, len(e.time))
 }
 
 func (e *events) position(i int) (uint64, bool) {
@@ -184,19 +236,19 @@ func (w *walk) follows(t0 int64, pos0 uint64, t int64, pos uint64, positions boo
 // times is nil where not asked for; code is the group of the chain's first event.
 func (w *walk) ordered(wantTimes bool) (level int, times []int64, code uint32) {
 	first := &w.ev[0]
-	prevTime, prevPos := first.time, first.pos
-	var prevStart []int32 // index into first; nil is the identity
-	level = 1
-	startOf := func(j int) int32 {
-		if prevStart == nil {
-			return int32(j)
-		}
-		return prevStart[j]
+	for len(w.self) < len(first.time) {
+		w.self = append(w.self, int32(len(w.self)))
 	}
-	for k := 1; k < len(w.q.Steps); k++ {
-		e := &w.ev[k]
+	prevTime, prevPos, prevStart := first.time, first.pos, w.self[:len(first.time)]
+	last := len(w.q.Steps) - 1
+	for level = 1; level <= last; level++ {
+		e := &w.ev[level]
+		if len(e.time) == 0 {
+			break
+		}
+		side := level & 1
+		outTime, outStart, outPos := w.times[side][:0], w.starts[side][:0], w.poss[side][:0]
 		positions := len(e.pos) > 0 && len(prevPos) > 0
-		outTime, outStart, outPos := w.times[k&1][:0], w.starts[k&1][:0], w.poss[k&1][:0]
 		j := -1
 		for i, t := range e.time {
 			for j+1 < len(prevTime) && prevTime[j+1] < t {
@@ -208,25 +260,30 @@ func (w *walk) ordered(wantTimes bool) (level int, times []int64, code uint32) {
 			if j < 0 {
 				continue
 			}
-			start := startOf(j)
+			start := prevStart[j]
 			if t-first.time[start] > w.window {
 				continue
 			}
 			outTime, outStart = append(outTime, t), append(outStart, start)
-			if len(e.pos) > 0 {
+			if positions {
 				outPos = append(outPos, e.pos[i])
 			}
+			if level == last {
+				break // the earliest end is all that matters
+			}
 		}
-		w.times[k&1], w.starts[k&1], w.poss[k&1] = outTime, outStart, outPos
+		w.times[side], w.starts[side], w.poss[side] = outTime, outStart, outPos
 		if len(outTime) == 0 {
 			break
 		}
-		level++
 		prevTime, prevStart, prevPos = outTime, outStart, outPos
 	}
-	start := int(startOf(0))
-	if len(first.group) > 0 {
-		code = first.group[start]
+	start := int(prevStart[0])
+	if w.q.GroupName != nil {
+		code = NoGroup
+		if len(first.group) > 0 {
+			code = first.group[start]
+		}
 	}
 	if wantTimes {
 		times = w.chainFrom(start, level)
@@ -349,8 +406,11 @@ func (w *walk) strict() (level int, times []int64, code uint32) {
 		}
 		at = next
 	}
-	if level > 0 && len(w.ev[0].group) > 0 {
-		code = w.ev[0].group[best.start]
+	if w.q.GroupName != nil {
+		code = NoGroup
+		if level > 0 && len(w.ev[0].group) > 0 {
+			code = w.ev[0].group[best.start]
+		}
 	}
 	copy(w.chain[:], best.times[:level])
 	return level, w.chain[:level], code
