@@ -2,6 +2,8 @@ package flow
 
 import (
 	"context"
+	"encoding/json"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -33,10 +35,35 @@ func quantityAboveZero(string, schema.Attrs) (Predicate, error) {
 
 // 75,000 lines of 11 columns into a sink that does nothing.
 func BenchmarkTransactions(b *testing.B) {
-	text := string(realFile(b, "completejourney/transactions_sample.csv"))
+	benchmark(b, transactions(), string(realFile(b, "completejourney/transactions_sample.csv")))
+}
+
+// The same rows as JSON objects.
+func BenchmarkTransactionsJSONL(b *testing.B) {
+	rows, err := readTwin(string(realFile(b, "completejourney/transactions_sample.csv")))
+	require.NoError(b, err)
+	def := transactions()
+	def.Source.Type = "jsonl"
+	var text strings.Builder
+	for _, row := range rows[1:] {
+		object := map[string]any{}
+		for i, name := range rows[0] {
+			object[name] = row[i]
+			if def.Source.Types[name] == schema.Number {
+				object[name] = json.Number(row[i])
+			}
+		}
+		line, err := json.Marshal(object)
+		require.NoError(b, err)
+		text.Write(append(line, '\n'))
+	}
+	benchmark(b, def, text.String())
+}
+
+func benchmark(b *testing.B, def Def, text string) {
 	hooks := hooksFor(memory(text))
 	hooks.CompileFilter = quantityAboveZero
-	f, err := Compile(context.Background(), transactions(), hooks)
+	f, err := Compile(context.Background(), def, hooks)
 	require.NoError(b, err)
 	nothing := sinkFunc(func(context.Context, Batch) ([]Rejection, error) { return nil, nil })
 	b.SetBytes(int64(len(text)))

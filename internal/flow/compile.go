@@ -12,8 +12,8 @@ import (
 	"github.com/embedcdp/cdp/internal/value"
 )
 
-// Opener opens a source at its start. What it returns is resumed faster, and its size is known, when it is an io.Seeker
-// too.
+// Opener opens a source at its start. Reading from it must end when ctx does. A run resumes faster, and knows the
+// source's size, when what it returns is an io.Seeker too. Compile, Preview and Run each open the source once.
 type Opener func(ctx context.Context, path string) (io.ReadCloser, error)
 
 // Predicate is a compiled filter. column gives the current row's value of a column; the predicate must not keep it. An

@@ -35,7 +35,7 @@ type Kind uint8
 const (
 	Event   Kind = 1
 	Profile Kind = 2
-	Record  Kind = 3 // a business object
+	Object  Kind = 3 // a business object
 )
 
 // destination is a compiled Destination: which slots of a row go where. A slot of -1 is not mapped.
@@ -73,7 +73,7 @@ func compileDestination(def Def, d Destination, columns []slotColumn, cat *schem
 		out.hash = idPrefix(def, "profile", d.ID)
 		declared = declaredProfile(cat)
 	default:
-		out.kind, out.name, attributes = Record, d.Objects.Type, d.Objects.Attributes
+		out.kind, out.name, attributes = Object, d.Objects.Type, d.Objects.Attributes
 		m.id("id", d.Objects.ObjectID, &out.itemID)
 		declared, err = declaredObject(cat, out.name)
 	}
@@ -177,7 +177,7 @@ func (d *destination) item(row []value.Value, rec record, scratch *[]byte) (it I
 		if it.UserID == "" {
 			return it, d.lacks()
 		}
-	case Record:
+	case Object:
 		if it.ID == "" {
 			return it, "has no id: it says which object the row updates"
 		}

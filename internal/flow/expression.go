@@ -32,7 +32,8 @@ import (
 // methods of times. Without loops and variables every part of an expression is computed once, so time and memory are
 // bounded by its length and the row's.
 //
-// A column that is absent is nil: `discount ?? 0` gives a default, `discount == nil` asks. An expression that fails on a
+// A column that is absent is nil: `discount ?? 0` gives a default, `discount == nil` asks; nil equals nothing else, is in
+// nothing, and contains, starts with and ends with nothing. Everything else fails on nil, and an expression that fails on a
 // row where a column it reads is absent gives an absent value, as NULL does in SQL. Any other failure makes the row a
 // dead letter. A column whose name is no identifier must be renamed before an expression can read it.
 const (
@@ -236,6 +237,7 @@ type use struct {
 	columns []string
 	strict  bool
 	err     error
+	unknown *ast.IdentifierNode // that err is about
 }
 
 // inspect refuses what the list above leaves out, and finds the columns that are read.
@@ -274,11 +276,14 @@ func (u *use) Visit(node *ast.Node) {
 	}
 	switch n := n.(type) {
 	case *ast.IdentifierNode:
-		u.identifier(n.Value, refuse)
+		u.identifier(n, refuse)
 	case *ast.BuiltinNode:
 		u.function(n.Name, refuse)
 	case *ast.CallNode:
 		if callee, ok := n.Callee.(*ast.IdentifierNode); ok {
+			if u.unknown == callee { // children are visited first
+				u.err = nil
+			}
 			u.function(callee.Value, refuse)
 		} else {
 			refuse("methods are not available; see the functions year, month, day, hour, weekday and format")
@@ -287,7 +292,7 @@ func (u *use) Visit(node *ast.Node) {
 		switch n.Operator {
 		case "..", "matches":
 			refuse("the operator %s is not available", n.Operator)
-		case "??", "==", "!=", "&&", "||", "and", "or", "in", "not in":
+		case "??", "==", "!=", "&&", "||", "and", "or", "in", "not in", "contains", "startsWith", "endsWith":
 			u.strict = false
 		}
 	case *ast.ConditionalNode, *ast.NilNode, *ast.ChainNode, *ast.MapNode, *ast.ArrayNode:
@@ -299,14 +304,16 @@ func (u *use) Visit(node *ast.Node) {
 	}
 }
 
-func (u *use) identifier(name string, refuse func(string, ...any)) {
+func (u *use) identifier(n *ast.IdentifierNode, refuse func(string, ...any)) {
+	name := n.Value
 	switch {
 	case slices.Contains(u.known, name):
 		if !slices.Contains(u.columns, name) {
 			u.columns = append(u.columns, name)
 		}
 	case isFunction(name):
-	default:
+	case u.err == nil:
+		u.unknown = n
 		refuse("%v", unknownColumn(name, u.known))
 	}
 }

@@ -51,9 +51,12 @@ type RunOptions struct {
 // Result is how far a run came. It is right also when Run returns an error.
 type Result struct {
 	Progress Progress
-	Nodes    []Count // as in Cursor, with everything the sink refused
-	Cursor   *Cursor // of the last batch the sink confirmed; nil when there was none and the run began at the start
+	Nodes    []Count      // as in Cursor, with everything the sink refused
+	Cursor   *Cursor      // of the last batch the sink confirmed; nil when there was none and the run began at the start
+	Refused  []DeadLetter // the first 20 items that the sink refused in this run, without the text of the row
 }
+
+const maxRefused = 20
 
 // Run reads the source from options.From and writes it batch by batch into the sink, until the file ends, the sink
 // fails, or ctx is done, which is looked at between batches. What was written before stays, and the run can go on from
@@ -180,6 +183,9 @@ func (w *writer) write(ctx context.Context, b Batch) error {
 		w.refused[node]++
 		nodes[node].Out--
 		nodes[node].Rejected++
+		if it := items[r.Item]; len(w.result.Refused) < maxRefused {
+			w.result.Refused = append(w.result.Refused, DeadLetter{Line: it.Line, Node: it.Node, Reason: r.Reason})
+		}
 	}
 	w.result.Cursor, w.result.Nodes = &cursor, nodes
 	return nil

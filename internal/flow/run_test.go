@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -258,6 +259,7 @@ func TestSinkRefusals(t *testing.T) {
 	require.Positive(t, s.refused)
 	require.EqualValues(t, len(s.items)-s.refused, result.Progress.Accepted)
 	require.EqualValues(t, len(s.dead)+s.refused, result.Progress.Rejected)
+	require.Equal(t, DeadLetter{Line: 2, Node: "destination-1", Reason: "no such sku"}, result.Refused[0])
 	events := result.Nodes[5]
 	require.EqualValues(t, s.refused, events.Rejected)
 	require.Equal(t, events.In, events.Out+events.Rejected)
@@ -317,6 +319,46 @@ func TestReadErrorEndsTheRun(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, whole.items, s.items)
 	require.Equal(t, whole.dead, s.dead)
+}
+
+// 64 MiB of rows pass through a few MiB of memory, and no batch is larger than its limits.
+func TestMemoryIsBounded(t *testing.T) {
+	row := "u," + strings.Repeat("x", 20_000) + "\n"
+	const rows = 64 << 20 / 20_000
+	open := func(context.Context, string) (io.ReadCloser, error) {
+		return io.NopCloser(io.MultiReader(strings.NewReader("id,n\n"), &repeated{row, rows * len(row)})), nil
+	}
+	f := compile(t, people(nil), open)
+	var before, now runtime.MemStats
+	runtime.GC()
+	runtime.ReadMemStats(&before)
+	most := uint64(0)
+	result, err := f.Run(context.Background(), sinkFunc(func(_ context.Context, b Batch) ([]Rejection, error) {
+		require.LessOrEqual(t, len(b.Items), maxBatchBytes/len(row)+1)
+		runtime.GC()
+		runtime.ReadMemStats(&now)
+		most = max(most, now.HeapAlloc-min(before.HeapAlloc, now.HeapAlloc))
+		return nil, nil
+	}), RunOptions{})
+	require.NoError(t, err)
+	require.EqualValues(t, rows, result.Progress.Accepted)
+	require.Less(t, most, uint64(16<<20))
+}
+
+// repeated reads as a text over and over, left bytes in all.
+type repeated struct {
+	text string
+	left int
+}
+
+func (r *repeated) Read(b []byte) (int, error) {
+	if r.left == 0 {
+		return 0, io.EOF
+	}
+	at := (len(r.text) - r.left%len(r.text)) % len(r.text)
+	n := copy(b, r.text[at:])
+	r.left -= n
+	return n, nil
 }
 
 type errReader struct{ err error }
