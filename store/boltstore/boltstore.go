@@ -146,6 +146,10 @@ func openBolt(path string, o *bolt.Options) (db *bolt.DB, file *os.File, err err
 		err = fmt.Errorf("boltstore: %s: the file may be read but not written: %w", path, err)
 	case errors.Is(err, store.ErrDamaged):
 	default:
+		if info, serr := os.Stat(path); serr == nil && info.Size() < 2*int64(os.Getpagesize()) {
+			err = damaged(path, "it is not a store file, or all but its first %d bytes were cut off", info.Size())
+			break
+		}
 		err = fmt.Errorf("boltstore: open %s: %w", path, err)
 	}
 	if file != nil {

@@ -17,11 +17,11 @@ func check(path string, f *os.File, acceptLostCommit bool) error {
 	if err != nil {
 		return fmt.Errorf("boltstore: %w", err)
 	}
-	m, valid := readMetas(f)
+	m, good := readMetas(f)
 	switch {
-	case valid == 0:
+	case good == 0:
 		return damaged(path, "it is not a store file, or both of its meta pages are damaged")
-	case valid == 1 && !acceptLostCommit:
+	case good == 1 && !acceptLostCommit:
 		return fmt.Errorf("%w, or open it with AcceptLostCommit", damaged(path,
 			"one of its two meta pages is damaged, and with it the last commit may be lost (the other stands for commit %d)", m.tx))
 	case m.pages > uint64(info.Size()/m.pageSize):

@@ -41,13 +41,14 @@ type meta struct {
 	tx       uint64
 }
 
-// readMetaAt reads the meta page that begins at offset and reports whether it is valid.
-func readMetaAt(r io.ReaderAt, offset int64) (meta, bool) {
+// readMetaAt reads the meta page that begins at offset. valid is bbolt's verdict; id is the page's own word for where it is.
+func readMetaAt(r io.ReaderAt, offset int64) (m meta, id uint64, valid bool) {
 	var b [headerSize + metaSize]byte
 	if _, err := r.ReadAt(b[:], offset); err != nil {
-		return meta{}, false
+		return meta{}, 0, false
 	}
-	return parseMeta(b[headerSize:])
+	m, valid = parseMeta(b[headerSize:])
+	return m, native.Uint64(b[:]), valid
 }
 
 // parseMeta checks b as bbolt does: magic, version, and FNV-64a over all that comes before the checksum.
@@ -70,24 +71,38 @@ func parseMeta(b []byte) (meta, bool) {
 	return m, m.pageSize >= 1<<10 && m.pageSize <= 16<<20 && m.pageSize&(m.pageSize-1) == 0
 }
 
-// readMetas returns the newest valid meta page and how many of the two are valid.
-func readMetas(r io.ReaderAt) (newest meta, valid int) {
-	first, ok := readMetaAt(r, 0)
-	if !ok {
+// readMetas returns the meta page that bbolt will go by, the newest valid one, and how many of the two are as they should
+// be. That a page lies where it says it does is not looked at by bbolt, but a copy of the one over the other has lost
+// a commit too.
+func readMetas(r io.ReaderAt) (newest meta, good int) {
+	first, id, valid := readMetaAt(r, 0)
+	if !valid {
 		// The page size is not known: try them all, as bbolt does.
 		for size := int64(1 << 10); size <= 16<<20; size *= 2 {
-			if second, ok := readMetaAt(r, size); ok && second.pageSize == size {
+			if second, _, valid := readMetaAt(r, size); valid {
+				if second.pageSize != size {
+					return meta{}, 0
+				}
 				return second, 1
 			}
 		}
 		return meta{}, 0
 	}
-	second, ok := readMetaAt(r, first.pageSize)
-	switch {
-	case !ok || second.pageSize != first.pageSize:
-		return first, 1
-	case second.tx > first.tx:
-		return second, 2
+	if id == 0 {
+		good++
 	}
-	return first, 2
+	second, id, valid := readMetaAt(r, first.pageSize)
+	if !valid {
+		return first, 1
+	}
+	if second.pageSize != first.pageSize {
+		return meta{}, 0
+	}
+	if id == 1 {
+		good++
+	}
+	if second.tx > first.tx {
+		return second, max(good, 1)
+	}
+	return first, max(good, 1)
 }
