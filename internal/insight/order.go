@@ -29,11 +29,13 @@ func byPerson(s Stream, people rowSet) iter.Seq[Chunk] {
 					continue
 				}
 				n := out.len()
-				l.take(r, func(c *Chunk, lo, hi int) {
+				for c := l.runs[r]; l.heads[r] == p; l.heads[r] = c.person() {
+					lo, hi := c.span()
 					if counts {
-						out.appendKept(c, lo, hi)
+						out.appendKept(&c.chunk, lo, hi)
 					}
-				})
+					c.i = hi
+				}
 				if out.len() > n {
 					sources++
 				}
@@ -104,17 +106,6 @@ func (l *lane) seek(r int, p uint64) {
 		c.i = i
 	}
 	l.heads[r] = c.person()
-}
-
-// take gives fn all rows of run r's next person and moves past them.
-func (l *lane) take(r int, fn func(c *Chunk, lo, hi int)) {
-	c, p := l.runs[r], l.heads[r]
-	for l.heads[r] == p {
-		lo, hi := c.span()
-		fn(&c.chunk, lo, hi)
-		c.i = hi
-		l.heads[r] = c.person()
-	}
 }
 
 // cursor walks one run row by row.

@@ -148,7 +148,11 @@ func (w *walk) read(l *lane, e *events, k int) {
 			l.heads[r] = uint64(c.chunk.Person[hi])
 			continue
 		}
-		l.take(r, func(c *Chunk, lo, hi int) { e.add(c, lo, hi, first, grouped) })
+		for ; l.heads[r] == p; l.heads[r] = c.person() {
+			lo, hi := c.span()
+			e.add(&c.chunk, lo, hi, first, grouped)
+			c.i = hi
+		}
 	}
 	if sources > 1 {
 		e.sort()
@@ -180,6 +184,14 @@ func (e *events) add(c *Chunk, lo, hi int, r Range, grouped bool) {
 		e.copied = true
 	}
 	all := r.all()
+	if all && c.Keep == nil && !grouped {
+		to.time = append(to.time, c.Time[lo:hi]...)
+		if c.Pos != nil {
+			to.pos = append(to.pos, c.Pos[lo:hi]...)
+		}
+		e.time, e.pos = to.time, to.pos
+		return
+	}
 	for i := lo; i < hi; i++ {
 		t := c.Time[i]
 		if !c.kept(i) || !all && (t < r.From || t >= r.To) {
