@@ -166,7 +166,7 @@ func openFile(_ context.Context, path string) (io.ReadCloser, error) {
 // readColumns finds the source's columns from its definition and the start of the file.
 func readColumns(in *input, s Source) ([]Column, error) {
 	if s.Type == "jsonl" {
-		return newJSONLReader(in).columnsOf(s.Types)
+		return newJSONLReader(in, nil).columnsOf(s.Types)
 	}
 	names := s.Columns
 	if len(names) == 0 {
@@ -198,9 +198,7 @@ func (f *Flow) reader(ctx context.Context, from *Cursor) (rowReader, error) {
 		return nil, err
 	}
 	if f.def.Source.Type == "jsonl" {
-		r := newJSONLReader(in)
-		r.columns = f.source
-		return r, nil
+		return newJSONLReader(in, f.source), nil
 	}
 	r := newCSVReader(in, f.def.Source)
 	r.columns = f.source

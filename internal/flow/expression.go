@@ -5,13 +5,10 @@ import (
 	"fmt"
 	"reflect"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/expr-lang/expr"
-	"github.com/expr-lang/expr/ast"
 	"github.com/expr-lang/expr/file"
-	"github.com/expr-lang/expr/parser"
 	"github.com/expr-lang/expr/vm"
 
 	"github.com/embedcdp/cdp/internal/schema"
@@ -41,100 +38,6 @@ const (
 	maxExpressionNodes = 200
 	expressionMemory   = 100_000 // what the virtual machine may hold in arrays and maps, in elements
 )
-
-// builtins are the functions of expr-lang that are allowed as they are; functions are those defined here.
-var builtins = []string{"abs", "ceil", "duration", "float", "floor", "hasPrefix", "hasSuffix", "indexOf", "lastIndexOf",
-	"len", "lower", "max", "min", "round", "split", "trim", "trimPrefix", "trimSuffix", "upper"}
-
-var functions = []struct {
-	name string
-	call func(args ...any) (any, error)
-	sign []any
-}{
-	{"date", callDate, []any{new(func(string) time.Time), new(func(string, string) time.Time)}},
-	{"format", func(a ...any) (any, error) {
-		return onTime(a[0], func(t time.Time) any { return t.Format(a[1].(string)) })
-	}, []any{new(func(time.Time, string) string)}},
-	{"year", timePart(time.Time.Year), []any{new(func(time.Time) int)}},
-	{"month", timePart(func(t time.Time) int { return int(t.Month()) }), []any{new(func(time.Time) int)}},
-	{"day", timePart(time.Time.Day), []any{new(func(time.Time) int)}},
-	{"hour", timePart(time.Time.Hour), []any{new(func(time.Time) int)}},
-	{"weekday", timePart(func(t time.Time) int { return int(t.Weekday()) }), []any{new(func(time.Time) int)}},
-	{"string", callString, []any{new(func(any) string)}},
-	{"int", callInt, []any{new(func(any) int)}},
-}
-
-func timePart(part func(time.Time) int) func(args ...any) (any, error) {
-	return func(args ...any) (any, error) {
-		return onTime(args[0], func(t time.Time) any { return part(t) })
-	}
-}
-
-func onTime(x any, f func(time.Time) any) (any, error) {
-	t, ok := x.(time.Time)
-	if !ok {
-		return nil, fmt.Errorf("a %T is no time", x)
-	}
-	return f(t), nil
-}
-
-func callDate(args ...any) (any, error) {
-	s, ok := args[0].(string)
-	if !ok {
-		return nil, fmt.Errorf("a %T is no text", args[0])
-	}
-	if len(args) == 2 {
-		layout, _ := args[1].(string)
-		t, err := time.Parse(layout, s)
-		return t.UTC(), err
-	}
-	micros, ok := schema.ParseTime(strings.TrimSpace(s))
-	if !ok {
-		return nil, fmt.Errorf("%.40q is not a time; a layout helps, as in date(s, \"02.01.2006\")", s)
-	}
-	return time.UnixMicro(micros).UTC(), nil
-}
-
-// callString writes numbers without an exponent, and refuses nil, which the builtin writes as "<nil>".
-func callString(args ...any) (any, error) {
-	if n, ok := args[0].(int); ok {
-		return fmt.Sprint(n), nil
-	}
-	v, err := value.FromGo(args[0])
-	if err != nil {
-		return nil, err
-	}
-	switch v.Kind {
-	case value.Absent:
-		return nil, errors.New("nil has no text")
-	case value.Number:
-		return formatNumber(v.Num), nil
-	}
-	return v.String(), nil
-}
-
-// callInt cuts the fraction off, and refuses what the builtin would turn into another number.
-func callInt(args ...any) (any, error) {
-	var f float64
-	switch x := args[0].(type) {
-	case int:
-		return x, nil
-	case float64:
-		f = x
-	case string:
-		v, problem := parseNumber(strings.TrimSpace(x))
-		if problem != "" {
-			return nil, errors.New(problem)
-		}
-		f = v.Num
-	default:
-		return nil, fmt.Errorf("a %T is no number", x)
-	}
-	if !(f >= -1<<53 && f <= 1<<53) {
-		return nil, fmt.Errorf("%v is too large for int", f)
-	}
-	return int(f), nil
-}
 
 // expression is a compiled expression with the state to run it; it is used by one goroutine at a time.
 type expression struct {
@@ -229,116 +132,6 @@ func (e *expression) eval(row []value.Value) (value.Value, error) {
 		return value.Value{}, nil
 	}
 	return value.Value{}, placed(err)
-}
-
-// use is what an expression's text tells before it is compiled.
-type use struct {
-	known   []string
-	columns []string
-	strict  bool
-	err     error
-	unknown *ast.IdentifierNode // that err is about
-}
-
-// inspect refuses what the list above leaves out, and finds the columns that are read.
-func inspect(src string, known []string) (*use, error) {
-	config, err := parseSafely(src)
-	if err != nil {
-		return nil, placed(err)
-	}
-	u := &use{known: known, strict: true}
-	ast.Walk(&config.Node, u)
-	if u.err != nil {
-		var at *file.Error
-		if errors.As(u.err, &at) {
-			return nil, placed(at.Bind(config.Source))
-		}
-	}
-	return u, u.err
-}
-
-func parseSafely(src string) (tree *parser.Tree, err error) {
-	defer func() {
-		if r := recover(); r != nil {
-			err = fmt.Errorf("cannot be read: %v", r)
-		}
-	}()
-	return parser.Parse(src)
-}
-
-// Visit looks at one node of the syntax tree.
-func (u *use) Visit(node *ast.Node) {
-	n := *node
-	refuse := func(format string, args ...any) {
-		if u.err == nil {
-			u.err = &file.Error{Location: n.Location(), Message: fmt.Sprintf(format, args...)}
-		}
-	}
-	switch n := n.(type) {
-	case *ast.IdentifierNode:
-		u.identifier(n, refuse)
-	case *ast.BuiltinNode:
-		u.function(n.Name, refuse)
-	case *ast.CallNode:
-		if callee, ok := n.Callee.(*ast.IdentifierNode); ok {
-			if u.unknown == callee { // children are visited first
-				u.err = nil
-			}
-			u.function(callee.Value, refuse)
-		} else {
-			refuse("methods are not available; see the functions year, month, day, hour, weekday and format")
-		}
-	case *ast.BinaryNode:
-		switch n.Operator {
-		case "..", "matches":
-			refuse("the operator %s is not available", n.Operator)
-		case "??", "==", "!=", "&&", "||", "and", "or", "in", "not in", "contains", "startsWith", "endsWith":
-			u.strict = false
-		}
-	case *ast.ConditionalNode, *ast.NilNode, *ast.ChainNode, *ast.MapNode, *ast.ArrayNode:
-		u.strict = false
-	case *ast.VariableDeclaratorNode, *ast.SequenceNode:
-		refuse("variables are not available: use an add action for each step")
-	case *ast.PredicateNode, *ast.PointerNode:
-		refuse("loops over arrays are not available")
-	}
-}
-
-func (u *use) identifier(n *ast.IdentifierNode, refuse func(string, ...any)) {
-	name := n.Value
-	switch {
-	case slices.Contains(u.known, name):
-		if !slices.Contains(u.columns, name) {
-			u.columns = append(u.columns, name)
-		}
-	case isFunction(name):
-	case u.err == nil:
-		u.unknown = n
-		refuse("%v", unknownColumn(name, u.known))
-	}
-}
-
-func (u *use) function(name string, refuse func(string, ...any)) {
-	if !slices.Contains(builtins, name) && !isFunction(name) {
-		refuse("the function %s is not available%s", name, schema.DidYouMean(name, functionNames()))
-	}
-}
-
-func isFunction(name string) bool {
-	for _, f := range functions {
-		if f.name == name {
-			return true
-		}
-	}
-	return false
-}
-
-func functionNames() []string {
-	names := slices.Clone(builtins)
-	for _, f := range functions {
-		names = append(names, f.name)
-	}
-	return names
 }
 
 // placed writes an error of expr-lang as "line:column: message".

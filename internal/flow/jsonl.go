@@ -18,11 +18,23 @@ import (
 type jsonlReader struct {
 	in      *input
 	columns []Column
-	object  map[string]json.RawMessage // of the current row
+	index   map[string]int // columns by name
+	fields  []jsonField    // of the current row
+	cells   [][]byte       // of the current row, by column; nil where the row lacks it
 }
 
-func newJSONLReader(in *input) *jsonlReader {
-	return &jsonlReader{in: in, object: map[string]json.RawMessage{}}
+// jsonField is one key of an object with the text of its value.
+type jsonField struct {
+	key   []byte
+	value []byte
+}
+
+func newJSONLReader(in *input, columns []Column) *jsonlReader {
+	j := &jsonlReader{in: in, columns: columns, index: map[string]int{}, cells: make([][]byte, len(columns))}
+	for i, c := range columns {
+		j.index[c.Name] = i
+	}
+	return j
 }
 
 func (j *jsonlReader) input() *input { return j.in }
@@ -32,8 +44,14 @@ func (j *jsonlReader) next(row []value.Value) (record, error) {
 	if err != nil || rec.reason != "" {
 		return rec, err
 	}
+	clear(j.cells)
+	for _, f := range j.fields {
+		if i, ok := j.index[string(f.key)]; ok {
+			j.cells[i] = f.value
+		}
+	}
 	for i, col := range j.columns {
-		v, problem := jsonCell(col.Type, j.object[col.Name])
+		v, problem := jsonCell(col.Type, j.cells[i])
 		if problem != "" {
 			rec.reason = fmt.Sprintf("column %q: %s", col.Name, problem)
 			return rec, nil
@@ -43,7 +61,7 @@ func (j *jsonlReader) next(row []value.Value) (record, error) {
 	return rec, nil
 }
 
-// read reads the next line into j.object.
+// read reads the next line into j.fields.
 func (j *jsonlReader) read() (record, error) {
 	for {
 		n, err := j.in.lineEnd()
@@ -65,20 +83,92 @@ func (j *jsonlReader) read() (record, error) {
 			rec.reason = "is not valid UTF-8: save the file as UTF-8"
 			return rec, nil
 		}
-		clear(j.object)
-		if err := json.Unmarshal(rec.raw, &j.object); err != nil {
-			rec.reason = fmt.Sprintf("is no JSON object: %v", err)
-		} else if j.object == nil { // the line says null
-			j.object = map[string]json.RawMessage{}
-			rec.reason = "is no JSON object: it is null"
+		var problem string
+		if j.fields, problem = jsonFields(j.fields[:0], rec.raw); problem != "" {
+			rec.reason = "is no JSON object: " + problem
 		}
 		return rec, nil
 	}
 }
 
+// jsonFields takes an object apart without decoding the values, most of which may not be needed.
+func jsonFields(fields []jsonField, line []byte) ([]jsonField, string) {
+	if !json.Valid(line) {
+		var x json.RawMessage
+		return fields, fmt.Sprint(json.Unmarshal(line, &x))
+	}
+	line = bytes.TrimSpace(line)
+	if line[0] != '{' {
+		return fields, "found " + jsonKind(line[0])
+	}
+	for i := skipSpace(line, 1); line[i] != '}'; i = skipSpace(line, i) {
+		if line[i] == ',' {
+			i = skipSpace(line, i+1)
+		}
+		end := jsonEnd(line, i)
+		key := line[i+1 : end-1]
+		if bytes.IndexByte(key, '\\') >= 0 {
+			s, problem := jsonString(line[i:end])
+			if problem != "" {
+				return fields, problem
+			}
+			key = []byte(s)
+		}
+		i = skipSpace(line, end) // the colon
+		i = skipSpace(line, i+1) // the value
+		end = jsonEnd(line, i)
+		fields = append(fields, jsonField{key, line[i:end]})
+		i = end
+	}
+	return fields, ""
+}
+
+func skipSpace(b []byte, i int) int {
+	for b[i] == ' ' || b[i] == '\t' || b[i] == '\r' || b[i] == '\n' {
+		i++
+	}
+	return i
+}
+
+// jsonEnd returns where the value that begins at i ends, in a text that is valid JSON.
+func jsonEnd(b []byte, i int) int {
+	for depth := 0; ; i++ {
+		switch b[i] {
+		case '"':
+			for i++; b[i] != '"'; i++ {
+				if b[i] == '\\' {
+					i++
+				}
+			}
+		case '{', '[':
+			depth++
+			continue
+		case '}', ']':
+			depth--
+		case ',', ':', ' ', '\t', '\r', '\n':
+			continue
+		default:
+			for i++; i < len(b) && !endsScalar(b[i]); i++ {
+			}
+			i--
+		}
+		if depth == 0 {
+			return i + 1
+		}
+	}
+}
+
+func endsScalar(c byte) bool {
+	switch c {
+	case ',', '}', ']', ' ', '\t', '\r', '\n':
+		return true
+	}
+	return false
+}
+
 // jsonCell reads a JSON value as a type. A number where text is declared keeps its digits as they stand, so that long
 // ids survive; anything else must be of the declared type.
-func jsonCell(t schema.Type, raw json.RawMessage) (v value.Value, problem string) {
+func jsonCell(t schema.Type, raw []byte) (v value.Value, problem string) {
 	if len(raw) == 0 || raw[0] == 'n' {
 		return v, ""
 	}
@@ -117,7 +207,10 @@ func jsonCell(t schema.Type, raw json.RawMessage) (v value.Value, problem string
 	return v, fmt.Sprintf("is a %s (%.40s), declared is %s", kind, raw, t)
 }
 
-func jsonString(raw json.RawMessage) (s string, problem string) {
+func jsonString(raw []byte) (s string, problem string) {
+	if bytes.IndexByte(raw, '\\') < 0 {
+		return string(raw[1 : len(raw)-1]), ""
+	}
 	if err := json.Unmarshal(raw, &s); err != nil {
 		return "", err.Error()
 	}
@@ -125,7 +218,7 @@ func jsonString(raw json.RawMessage) (s string, problem string) {
 }
 
 // jsonNested reads arrays and objects. What keys an object may have is the platform's business, not the flow's.
-func jsonNested(t schema.Type, raw json.RawMessage) (v value.Value, problem string) {
+func jsonNested(t schema.Type, raw []byte) (v value.Value, problem string) {
 	v, problem = jsonAny(raw)
 	if problem != "" {
 		return v, problem
@@ -153,7 +246,7 @@ func jsonNested(t schema.Type, raw json.RawMessage) (v value.Value, problem stri
 	return v, ""
 }
 
-func jsonAny(raw json.RawMessage) (v value.Value, problem string) {
+func jsonAny(raw []byte) (v value.Value, problem string) {
 	dec := json.NewDecoder(bytes.NewReader(raw))
 	dec.UseNumber()
 	var x any
@@ -173,6 +266,8 @@ func jsonKind(first byte) string {
 		return "string"
 	case 't', 'f':
 		return "boolean"
+	case 'n':
+		return "null"
 	case '{':
 		return "object"
 	case '[':
@@ -202,9 +297,9 @@ func (j *jsonlReader) columnsOf(declared map[string]schema.Type) ([]Column, erro
 		if rec.reason != "" {
 			continue
 		}
-		for key, raw := range j.object {
-			if _, ok := declared[key]; !ok {
-				sampleType(types, key, raw)
+		for _, f := range j.fields {
+			if _, ok := declared[string(f.key)]; !ok {
+				sampleType(types, string(f.key), f.value)
 			}
 		}
 	}
@@ -222,7 +317,7 @@ func (j *jsonlReader) columnsOf(declared map[string]schema.Type) ([]Column, erro
 	return columns, nil
 }
 
-func sampleType(types map[string]schema.Type, key string, raw json.RawMessage) {
+func sampleType(types map[string]schema.Type, key string, raw []byte) {
 	v, problem := jsonAny(raw)
 	if problem != "" {
 		return

@@ -1,13 +1,17 @@
 package flow
 
 import (
+	"bytes"
 	"context"
+	"encoding/json"
 	"fmt"
 	"io"
 	"strings"
 	"testing"
+	"unicode/utf8"
 
 	"github.com/stretchr/testify/require"
+	"pgregory.net/rapid"
 
 	"github.com/embedcdp/cdp/internal/schema"
 	"github.com/embedcdp/cdp/internal/value"
@@ -45,9 +49,7 @@ func TestJSONLBadInput(t *testing.T) {
 		{"mark, no break at the end", "\xef\xbb\xbf{\"id\":\"a\",\"n\":1}", schema.Number, []string{"1 a 1"}, nil},
 		{"null and missing", `{"id":"a","n":null}` + "\n" + `{"id":"b"}`, schema.Number, []string{"1 a absent", "2 b absent"}, nil},
 		{"no objects", "[1]\n\"x\"\nnull\n{\"id\":\"a\"}\n{\"id\":\n{} {}\n", schema.Number, []string{"4 a absent"}, []string{
-			"1: is no JSON object: json: cannot unmarshal array into Go value of type map[string]json.RawMessage",
-			"2: is no JSON object: json: cannot unmarshal string into Go value of type map[string]json.RawMessage",
-			"3: is no JSON object: it is null", "5: is no JSON object: unexpected end of JSON input",
+			"1: is no JSON object: found array", "2: is no JSON object: found string", "3: is no JSON object: found null", "5: is no JSON object: unexpected end of JSON input",
 			"6: is no JSON object: invalid character '{' after top-level value"}},
 		{"other types", `{"id":"a","n":"1"}` + "\n" + `{"id":"b","n":true}` + "\n" + `{"id":"c","n":12345678901234567}` + "\n" + `{"id":"d","n":1e400}`, schema.Number, nil, []string{
 			`1: column "n": is a string ("1"), declared is number`, `2: column "n": is a boolean (true), declared is number`,
@@ -89,6 +91,34 @@ func TestJSONLEmptyFile(t *testing.T) {
 	require.True(t, result.Cursor.Done)
 }
 
+// What encoding/json makes of an object is what the reader takes apart, values byte by byte.
+func checkFields(t require.TestingT, line []byte) {
+	var want map[string]json.RawMessage
+	wrong := json.Unmarshal(line, &want)
+	fields, problem := jsonFields(nil, line)
+	require.Equal(t, wrong != nil || want == nil, problem != "", "%q: %v: %s", line, wrong, problem)
+	if problem != "" {
+		return
+	}
+	got := map[string]json.RawMessage{}
+	for _, f := range fields {
+		got[string(f.key)] = f.value
+	}
+	require.Equal(t, want, got, "%q", line)
+}
+
+func TestJSONFieldsTwin(t *testing.T) {
+	piece := rapid.SampledFrom([]string{"{", "}", "[", "]", ",", ":", `"a"`, `"b\"}"`, "1", "-2.5e3", "true", "null", " ", "\t", `"\u00e9,"`, `{"x":[1,{}]}`, `"k":`})
+	rapid.Check(t, func(t *rapid.T) {
+		pairs := rapid.SliceOfN(rapid.Custom(func(t *rapid.T) string {
+			return rapid.SampledFrom([]string{`"a"`, ` "b\"}" `, `"\u00e9"`, `""`}).Draw(t, "key") + ":" +
+				rapid.SampledFrom([]string{"1", " -2.5e3 ", "true", "null", `"x,}"`, `"\\"`, `[1, [], {"q":"]"}]`, " {} ", `{"a":{"b":[{}]}}`}).Draw(t, "value")
+		}), 0, 4).Draw(t, "pairs")
+		checkFields(t, []byte(" { "+strings.Join(pairs, ",")+" } "))
+		checkFields(t, []byte(strings.Join(rapid.SliceOfN(piece, 1, 12).Draw(t, "pieces"), "")))
+	})
+}
+
 func FuzzJSONL(f *testing.F) {
 	for _, s := range []string{`{"id":"a","n":1}`, "{\"id\":\"a\",\"o\":{\"x\":[1]}}\r\n\n[]", `{"l":[{"a":null}],"t":"2026-01-01","b":false}`, "{\"id\":\"\\ud800\"}", "null\n{"} {
 		f.Add(s)
@@ -99,8 +129,12 @@ func FuzzJSONL(f *testing.F) {
 		if err != nil {
 			return
 		}
-		r := newJSONLReader(in)
-		r.columns = columns
+		r := newJSONLReader(in, columns)
+		for line := range bytes.Lines([]byte(text)) {
+			if utf8.Valid(line) && len(bytes.TrimSpace(line)) > 0 {
+				checkFields(t, line)
+			}
+		}
 		row, line := make([]value.Value, len(columns)), int64(0)
 		for {
 			rec, err := r.next(row)
