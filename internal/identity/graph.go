@@ -48,8 +48,7 @@ type Identifier struct {
 // Graph holds all rows and identifiers.
 type Graph struct {
 	rows      paged[rowState]
-	ids       paged[attached]
-	arena     arena
+	ids       arena
 	index     index
 	customers []uint64 // a bit a row
 	customerN int
@@ -60,14 +59,7 @@ type rowState struct {
 	canonical uint32
 	next      uint32 // ring of the group, in order of linking
 	tail      uint32 // of a canonical row: the last one of the ring
-	lastID    uint32 // number+1 of the identifier attached last, 0 when there is none
-}
-
-// attached is one identifier. Its number is its place in the order of attachment.
-type attached struct {
-	at     uint64 // in the arena
-	row    uint32
-	before uint32 // number+1 of the identifier that was attached to the same row before, 0 when there is none
+	lastID    uint32 // the identifier attached last, 0 when there is none
 }
 
 // New returns an empty graph.
@@ -101,12 +93,11 @@ func (g *Graph) Find(kind uint8, id []byte) (row uint32, ok bool) {
 	h := g.index.hash(kind, id)
 	p := g.index.probe(h)
 	for {
-		n, ok := p.next()
+		at, ok := p.next()
 		if !ok {
 			return 0, false
 		}
-		a := g.ids.at(n)
-		if k, b := g.arena.get(a.at); k == kind && bytes.Equal(b, id) {
+		if a := g.ids.get(at); a.Kind == kind && bytes.Equal(a.ID, id) {
 			return a.row, true
 		}
 	}
@@ -131,10 +122,8 @@ func (g *Graph) Attach(kind uint8, id []byte, row uint32) error {
 		g.customers[row>>6] |= 1 << (row & 63)
 		g.customerN++
 	}
-	n := g.ids.n
-	g.ids.append(attached{at: g.arena.put(kind, id), row: row, before: r.lastID})
-	r.lastID = uint32(n + 1)
-	g.index.add(g.index.hash(kind, id), n)
+	r.lastID = g.ids.put(attached{Identifier: Identifier{kind, id}, row: row, before: r.lastID})
+	g.index.add(g.index.hash(kind, id), r.lastID)
 	return nil
 }
 
@@ -161,16 +150,16 @@ func (g *Graph) Members(row uint32) iter.Seq[uint32] {
 
 // Identifiers returns all identifiers of the row's group in order of attachment. The caller does not change them.
 func (g *Graph) Identifiers(row uint32) []Identifier {
-	var numbers []uint32
+	var order []uint32
 	for m := range g.Members(row) {
-		for n := g.row(m).lastID; n != 0; n = g.ids.at(n - 1).before {
-			numbers = append(numbers, n-1)
+		for at := g.row(m).lastID; at != 0; at = g.ids.get(at).before {
+			order = append(order, at)
 		}
 	}
-	slices.Sort(numbers)
-	out := make([]Identifier, len(numbers))
-	for i, n := range numbers {
-		out[i].Kind, out[i].ID = g.arena.get(g.ids.at(n).at)
+	slices.Sort(order)
+	out := make([]Identifier, len(order))
+	for i, at := range order {
+		out[i] = g.ids.get(at).Identifier
 	}
 	return out
 }

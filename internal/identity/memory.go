@@ -26,36 +26,60 @@ func (p *paged[T]) append(v T) {
 
 func (p *paged[T]) at(i uint32) *T { return &p.pages[i>>pageBits][i&(pageSize-1)] }
 
-// arena keeps identifiers as kind, uvarint length and bytes, in blocks that none of them crosses.
+// attached is one identifier and its row.
+type attached struct {
+	Identifier
+	row    uint32
+	before uint32 // the identifier that was attached to the same row before, 0 when there is none
+}
+
+// arena keeps identifiers in blocks that none of them crosses: row and before (4 bytes each), kind, uvarint length and the
+// bytes, all in one place because a look-up pays for each place it goes to. They are found by their address, which counts units of 4
+// bytes from 1 and grows in order of attachment. So there is room for 16 GiB.
 type arena struct{ blocks [][]byte }
 
 const (
 	blockBits = 16
 	blockSize = 1 << blockBits
+	unitBits  = 2
+	maxBlocks = 1<<(32+unitBits-blockBits) - 1
 )
 
-func (a *arena) put(kind uint8, id []byte) (at uint64) {
+func (a *arena) put(v attached) (at uint32) {
 	last := len(a.blocks) - 1
-	if last < 0 || len(a.blocks[last])+1+binary.MaxVarintLen32+len(id) > blockSize {
+	if last < 0 || len(a.blocks[last])+16+len(v.ID) > blockSize {
+		if len(a.blocks) == maxBlocks {
+			panic("identity: 16 GiB of identifiers are the most there can be")
+		}
 		a.blocks = append(a.blocks, make([]byte, 0, blockSize))
 		last++
 	}
 	b := a.blocks[last]
-	at = uint64(last)<<blockBits | uint64(len(b))
-	b = append(b, kind)
-	b = binary.AppendUvarint(b, uint64(len(id)))
-	a.blocks[last] = append(b, id...)
-	return at
+	at = uint32(last)<<(blockBits-unitBits) | uint32(len(b)>>unitBits)
+	b = binary.LittleEndian.AppendUint32(b, v.row)
+	b = binary.LittleEndian.AppendUint32(b, v.before)
+	b = append(b, v.Kind)
+	b = binary.AppendUvarint(b, uint64(len(v.ID)))
+	b = append(b, v.ID...)
+	for len(b)&(1<<unitBits-1) != 0 {
+		b = append(b, 0)
+	}
+	a.blocks[last] = b
+	return at + 1
 }
 
-func (a *arena) get(at uint64) (kind uint8, id []byte) {
-	b := a.blocks[at>>blockBits][at&(blockSize-1):]
-	n, w := binary.Uvarint(b[1:])
-	end := 1 + w + int(n)
-	return b[0], b[1+w : end : end]
+func (a *arena) get(at uint32) (v attached) {
+	at--
+	b := a.blocks[at>>(blockBits-unitBits)][at<<unitBits&(blockSize-1):]
+	v.row = binary.LittleEndian.Uint32(b)
+	v.before = binary.LittleEndian.Uint32(b[4:])
+	v.Kind = b[8]
+	n, w := binary.Uvarint(b[9:])
+	v.ID = b[9+w : 9+w+int(n) : 9+w+int(n)]
+	return v
 }
 
-// index finds the numbers of identifiers by hash. It is extendible hashing: a directory, by the first bits of the hash, of
+// index finds the addresses of identifiers by hash. It is extendible hashing: a directory, by the first bits of the hash, of
 // segments that split in two when they fill up, so an insert moves at most one segment. The hash has a seed of its own
 // in each process, against ids chosen to collide; no order here is ever seen outside, so the fold stays deterministic.
 type index struct {
@@ -64,7 +88,7 @@ type index struct {
 	directory []*segment // 1<<depth; a segment of less depth is there several times
 }
 
-// segment is a hash table with linear probing. A slot is the first 32 bits of the hash, and number+1; 0 is empty.
+// segment is a hash table with linear probing. A slot is the first 32 bits of the hash, and the address; 0 is empty.
 type segment struct {
 	depth uint
 	n     int
@@ -90,7 +114,7 @@ func (x *index) segment(h uint32) *segment {
 	return x.directory[h>>(32-x.depth)]
 }
 
-// probe goes through the numbers whose identifiers have the hash h.
+// probe goes through the addresses of identifiers that have the hash h.
 func (x *index) probe(h uint32) probe {
 	return probe{s: x.segment(h), h: h, i: h}
 }
@@ -100,7 +124,7 @@ type probe struct {
 	h, i uint32
 }
 
-func (p *probe) next() (number uint32, ok bool) {
+func (p *probe) next() (at uint32, ok bool) {
 	for {
 		slot := p.s.slots[p.i&slotMask]
 		if slot == 0 {
@@ -108,18 +132,18 @@ func (p *probe) next() (number uint32, ok bool) {
 		}
 		p.i++
 		if uint32(slot>>32) == p.h {
-			return uint32(slot) - 1, true
+			return uint32(slot), true
 		}
 	}
 }
 
-func (x *index) add(h uint32, number int) {
+func (x *index) add(h, at uint32) {
 	s := x.segment(h)
 	for s.n == segmentFull {
 		x.split(h)
 		s = x.segment(h)
 	}
-	s.put(h, uint64(h)<<32|uint64(number+1))
+	s.put(h, uint64(h)<<32|uint64(at))
 }
 
 func (s *segment) put(h uint32, slot uint64) {
