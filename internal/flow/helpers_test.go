@@ -8,6 +8,7 @@ import (
 	"io"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -150,3 +151,5 @@ func pairs(items []Item) []string {
 	}
 	return out
 }
+
+func formatMicros(t int64) string { return time.UnixMicro(t).UTC().Format(time.DateTime) }
