@@ -32,6 +32,7 @@ func TestCSVBadInput(t *testing.T) {
 			items: []string{`2 a,b say "hi"`}, dead: []string{"3: has no id: it says which object the row updates"}},
 		{name: "line number after quoted breaks", text: "id,n\na,\"1\n2\r\n3\"\nb,4\nc\n",
 			items: []string{"2 a 1\n2\n3", "5 b 4"}, dead: []string{"6: has 1 field, the file has 2 columns"}},
+		{name: "quoted breaks at the end", text: "id,n\na,\"1\n2\"", items: []string{"2 a 1\n2"}},
 		{name: "ragged", text: "id,n\na\nb,2\nc,3,4\n", items: []string{"3 b 2"},
 			dead: []string{"2: has 1 field, the file has 2 columns", "4: has 3 fields, the file has 2 columns"}},
 		{name: "bare quote", text: "id,n\na,1\"2\nb,2\n", items: []string{"3 b 2"},
@@ -81,6 +82,8 @@ func TestCSVBadInput(t *testing.T) {
 			require.EqualValues(t, len(c.dead), result.Progress.Rejected)
 			require.True(t, result.Cursor.Done)
 			require.EqualValues(t, len(c.text), result.Cursor.Offset)
+			ended := strings.TrimSuffix(c.text, "\n") + "\n"
+			require.EqualValues(t, strings.Count(ended, "\n")+1, result.Cursor.Line)
 
 			// The same through a stream that gives a few bytes at a time.
 			slow := &store{}
@@ -104,6 +107,12 @@ func TestCSVLongRows(t *testing.T) {
 	require.Equal(t, "f", s.items[3].ID)
 	require.Len(t, s.dead[0].Row, MaxDeadText)
 	require.Equal(t, `e,"line`, s.dead[2].Row)
+
+	// A row whose quoted fields are closed, and too long together.
+	half := "\"" + strings.Repeat("y", MaxRecord/2) + "\n\""
+	s, _ = run(t, people(nil), "id,n\n"+half+","+half+"\nb,2\n")
+	require.Equal(t, "2: is longer than 1 MiB", lines(s.dead)[0])
+	require.Equal(t, []string{"5 b 2"}, pairs(s.items[len(s.items)-1:]))
 
 	// The longest row that is allowed.
 	fits := "id,n\na," + strings.Repeat("x", MaxRecord-2) + "\nb,2\n"

@@ -47,7 +47,7 @@ type expression struct {
 	reads   []int          // slots of the columns it reads
 	names   []string       // their names
 	env     map[string]any // their values in the current row
-	strict  bool           // nothing in it copes with nil, so one absent column makes the result absent
+	strict  bool           // nothing in it copes with nil: one absent column spares running it
 }
 
 func compileExpression(src string, result schema.Type, columns []slotColumn) (*expression, error) {
