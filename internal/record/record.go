@@ -85,6 +85,7 @@ type Encoder struct {
 	table []byte
 	body  []byte
 	count int
+	kind  Kind
 	rec   []byte
 }
 
@@ -139,8 +140,14 @@ func (e *Encoder) Begin(h Head) {
 	b = binary.AppendUvarint(b, uint64(len(h.ID)))
 	b = append(b, h.ID...)
 	e.rec = b
-	e.body = append(e.body, byte(h.Kind))
+	e.kind = h.Kind
 }
+
+// Abandon drops the record that was begun.
+func (e *Encoder) Abandon() { e.rec = e.rec[:0] }
+
+// RecordSize is the size of the record that was begun, in bytes.
+func (e *Encoder) RecordSize() int { return len(e.rec) }
 
 // Idents writes the number of identifiers that follow.
 func (e *Encoder) Idents(n int) { e.rec = binary.AppendUvarint(e.rec, uint64(n)) }
@@ -162,6 +169,7 @@ func (e *Encoder) Attr(name string, v value.Value) {
 
 // End writes the body, which may be empty, and finishes the record.
 func (e *Encoder) End(body []byte) {
+	e.body = append(e.body, byte(e.kind))
 	e.body = binary.AppendUvarint(e.body, uint64(len(e.rec)+len(body)))
 	e.body = append(append(e.body, e.rec...), body...)
 	e.count++

@@ -1,0 +1,118 @@
+package cdp
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/embedcdp/cdp/internal/dispatch"
+	"github.com/embedcdp/cdp/internal/engine"
+	"github.com/embedcdp/cdp/internal/fold"
+	"github.com/embedcdp/cdp/store"
+	"github.com/embedcdp/cdp/store/boltstore"
+)
+
+// Client is one open portal. All its methods are safe for concurrent use.
+type Client struct {
+	cfg     Config
+	engine  *engine.Engine
+	sender  *dispatch.Sender
+	ownedBy store.Store // closed with the client; nil when the caller owns it
+}
+
+// Open opens the file at path, making it when it is not there, as a client of its portal. At most one Config is taken.
+//
+// One process at a time has a file open: when another has it, the error wraps [ErrLocked] and comes within two seconds.
+// A damaged file gives an error that wraps [ErrDamaged].
+func Open(path string, config ...Config) (*Client, error) {
+	st, err := boltstore.Open(path, nil)
+	if err != nil {
+		return nil, fmt.Errorf("cdp: open %s: %w", path, err)
+	}
+	c, err := New(st, first(config))
+	if err != nil {
+		st.Close()
+		return nil, fmt.Errorf("cdp: open %s: %w", path, err)
+	}
+	c.ownedBy = st
+	return c, nil
+}
+
+func first(config []Config) Config {
+	if len(config) > 0 {
+		return config[0]
+	}
+	return Config{}
+}
+
+// New opens a portal in a store. The store stays the caller's: several clients may use it, each for its own portal or
+// the same, and Close does not close it.
+func New(st store.Store, config Config) (*Client, error) {
+	if err := config.validate(); err != nil {
+		return nil, err
+	}
+	cfg := config.withDefaults()
+	e, err := engine.Open(context.Background(), st, engine.Options{Portal: cfg.Portal, Now: cfg.Now,
+		CheckpointBytes: cfg.CheckpointBytes, Log: cfg.Logger})
+	if err != nil {
+		return nil, err
+	}
+	c := &Client{cfg: cfg, engine: e}
+	c.sender = dispatch.New(e, dispatch.Options{Portal: cfg.Portal, Channels: cfg.Channels, Now: cfg.Now,
+		Workers: cfg.SendWorkers, MaxAttempts: cfg.MaxAttempts, Log: cfg.Logger})
+	return c, nil
+}
+
+// Close finishes the calls under way, writes a checkpoint so that the next Open is quick, and releases the file that Open
+// opened. A second Close returns nil. Run, if it is running, returns.
+func (c *Client) Close() error {
+	err := c.engine.Close()
+	if c.ownedBy != nil {
+		if e := c.ownedBy.Close(); err == nil {
+			err = e
+		}
+	}
+	return err
+}
+
+// Run drives what happens by itself until ctx ends: it fires what is due (segment exits, journey timers) at its instant
+// and hands messages to their channels. It sleeps while nothing is due. One Run for each client is enough; without any,
+// answers are still right at every instant, but journeys move and messages leave only when Tick is called.
+func (c *Client) Run(ctx context.Context) error {
+	if err := c.begin(ctx, "run"); err != nil {
+		return err
+	}
+	return c.sender.Run(ctx)
+}
+
+// Tick does once what Run does all the time: it fires everything due by now, sends every message that may be sent, and
+// returns when nothing more is left to do at this instant. Tests and batch jobs call it after moving their clock.
+func (c *Client) Tick(ctx context.Context) error {
+	if err := c.begin(ctx, "tick"); err != nil {
+		return err
+	}
+	return c.sender.Tick(ctx)
+}
+
+// Now returns the client's clock, in UTC.
+func (c *Client) Now() time.Time { return c.cfg.Now().UTC() }
+
+// begin is the one place every verb passes. It refuses what may not be done now; accounts and their permissions will be
+// checked here.
+func (c *Client) begin(ctx context.Context, verb string) error {
+	if err := ctx.Err(); err != nil {
+		return fmt.Errorf("cdp: %s: %w", verb, err)
+	}
+	return c.engine.Err()
+}
+
+// read begins a verb that reads: it first lets happen what is due, so that the answer is right at this instant.
+func (c *Client) read(ctx context.Context, verb string, fn func(*fold.State)) error {
+	if err := c.begin(ctx, verb); err != nil {
+		return err
+	}
+	if err := c.engine.Tick(ctx); err != nil {
+		return fmt.Errorf("cdp: %s: %w", verb, err)
+	}
+	return c.engine.View(fn)
+}

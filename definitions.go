@@ -1,0 +1,113 @@
+package cdp
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/embedcdp/cdp/internal/fold"
+	"github.com/embedcdp/cdp/internal/record"
+	"github.com/embedcdp/cdp/internal/roweval"
+)
+
+// This file holds what every kind of definition does in the same way: check, save, remove.
+
+// define checks a definition against the state, logs it, and returns when it has taken effect. The check before the log
+// gives the caller an error at once; the fold checks again, because another caller may have been quicker.
+func (c *Client) define(ctx context.Context, kind, name string, body []byte, flags byte) error {
+	deleted := flags&record.FlagDelete != 0
+	var problem error
+	if err := c.engine.View(func(s *fold.State) { problem = s.Check(fold.DefKey{Kind: kind, Name: name}, body, deleted) }); err != nil {
+		return err
+	}
+	if problem != nil {
+		return definitionError(kind, name, problem)
+	}
+	var enc record.Encoder
+	enc.Begin(record.Head{Kind: record.KindDefine, Flags: flags, Name: kind, ID: name})
+	enc.Idents(0)
+	enc.Attrs(0)
+	enc.End(body)
+	verdicts, err := c.engine.Submit(ctx, enc.Submission(nil))
+	if err != nil {
+		return err
+	}
+	if verdicts[0].Code == fold.Rejected {
+		return definitionError(kind, name, errors.New(verdicts[0].Reason))
+	}
+	return nil
+}
+
+func definitionError(kind, name string, problem error) error {
+	if strings.HasPrefix(problem.Error(), "there is no such ") {
+		return notFound(kind, name)
+	}
+	return &DefinitionError{kind, name, problem}
+}
+
+func (c *Client) check(ctx context.Context, verb, kind, name string, def any) error {
+	body, err := json.Marshal(def)
+	if err != nil {
+		return &DefinitionError{kind, name, err}
+	}
+	var problem error
+	if err := c.read(ctx, verb, func(s *fold.State) { problem = s.Check(fold.DefKey{Kind: kind, Name: name}, body, false) }); err != nil {
+		return err
+	}
+	if problem != nil {
+		return &DefinitionError{kind, name, problem}
+	}
+	return nil
+}
+
+func (c *Client) remove(ctx context.Context, verb, kind, name string) error {
+	if err := c.begin(ctx, verb); err != nil {
+		return err
+	}
+	return c.define(ctx, kind, name, nil, record.FlagDelete)
+}
+
+func explainNode(n *roweval.Node) ExplainNode {
+	out := ExplainNode{Source: n.Source, Value: n.Value, Events: n.Events}
+	for _, child := range n.Children {
+		out.Children = append(out.Children, explainNode(child))
+	}
+	return out
+}
+
+func drawExplanation(e Explanation) string {
+	var b strings.Builder
+	verdict := "is not in"
+	if e.Member {
+		verdict = "is in"
+	}
+	fmt.Fprintf(&b, "%s %s %q at %s", e.UserID, verdict, e.Segment, e.At.Format("2006-01-02 15:04:05"))
+	if !e.Since.IsZero() {
+		fmt.Fprintf(&b, ", since %s", e.Since.Format("2006-01-02 15:04:05"))
+	}
+	if e.NextFlip.IsZero() {
+		b.WriteString("; time alone will not change that\n")
+	} else {
+		fmt.Fprintf(&b, "; if nothing happens this changes at %s\n", e.NextFlip.Format("2006-01-02 15:04:05.999999"))
+	}
+	drawNode(&b, e.Root, 1)
+	return b.String()
+}
+
+func drawNode(b *strings.Builder, n ExplainNode, depth int) {
+	fmt.Fprintf(b, "%s%s  =  %s", strings.Repeat("  ", depth), n.Source, n.Value)
+	if len(n.Events) > 0 {
+		fmt.Fprintf(b, "  (%s)", strings.Join(n.Events, ", "))
+	}
+	b.WriteByte('\n')
+	for _, child := range n.Children {
+		drawNode(b, child, depth+1)
+	}
+}
+
+// trimPlace takes off a message the kind and name that a DefinitionError says already.
+func trimPlace(msg, kind, name string) string {
+	return strings.TrimPrefix(msg, fmt.Sprintf("%s %q: ", kind, name))
+}

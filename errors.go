@@ -1,0 +1,79 @@
+package cdp
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/embedcdp/cdp/internal/engine"
+	"github.com/embedcdp/cdp/store"
+)
+
+// Errors of opening.
+var (
+	// ErrDamaged: the file or store holds bytes that cannot be what was written. The message says where, and what can
+	// be done.
+	ErrDamaged = engine.ErrDamaged
+
+	// ErrLocked: another process has the file open. The message names the file.
+	ErrLocked = store.ErrLocked
+)
+
+// Errors of any call.
+var (
+	// ErrClosed: the client was closed, or closed itself after a failed commit; the message then says which.
+	ErrClosed = engine.ErrClosed
+
+	// ErrOutcomeUnknown: the call ended while its commit was under way. The same event ids are safe to send again.
+	ErrOutcomeUnknown = engine.ErrOutcomeUnknown
+
+	// ErrNotFound: there is no definition, profile or object of that name.
+	ErrNotFound = errors.New("cdp: not found")
+)
+
+// InvalidError is a value that can never be accepted, whatever is defined.
+type InvalidError struct {
+	What   string // the field, as in "event 3: UserID"
+	Reason string
+}
+
+func (e *InvalidError) Error() string { return "cdp: " + e.What + " " + e.Reason }
+
+// DefinitionError is a definition that was not saved. Its message starts with the kind and the name, then the place:
+//
+//	segment "regulars": 1:24: unknown attribute "categry" of event "purchase" (did you mean "category"?)
+type DefinitionError struct {
+	Kind, Name string
+	Err        error
+}
+
+func (e *DefinitionError) Error() string {
+	if e.Name == "" {
+		return fmt.Sprintf("%s: %v", e.Kind, e.Err)
+	}
+	return fmt.Sprintf("%s %q: %v", e.Kind, e.Name, e.Err)
+}
+
+func (e *DefinitionError) Unwrap() error { return e.Err }
+
+// RejectedError says that some of the events of a call were not accepted. The others were: see the result's verdicts.
+// Rejected events are kept with their reasons (Events().Rejected) and can be replayed after the schema is mended.
+type RejectedError struct {
+	Verdicts []Verdict // of the rejected ones only
+	Total    int       // how many the call had
+}
+
+func (e *RejectedError) Error() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "cdp: %d of %d rejected", len(e.Verdicts), e.Total)
+	for i, v := range e.Verdicts {
+		if i == 3 {
+			fmt.Fprintf(&b, "; and %d more", len(e.Verdicts)-3)
+			break
+		}
+		fmt.Fprintf(&b, "; %q: %s", v.ID, v.Reason)
+	}
+	return b.String()
+}
+
+func notFound(kind, name string) error { return fmt.Errorf("%w: %s %q", ErrNotFound, kind, name) }

@@ -1,0 +1,307 @@
+package engine
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+
+	"github.com/embedcdp/cdp/internal/column"
+	"github.com/embedcdp/cdp/internal/fold"
+	"github.com/embedcdp/cdp/internal/keyspace"
+	"github.com/embedcdp/cdp/internal/record"
+	"github.com/embedcdp/cdp/store"
+)
+
+// checkpointer writes the state in pieces that ride along with commits:
+//
+//  1. a table's chunk is sealed (written once, for ever) soon after it is full: at most one a commit;
+//  2. when enough log has come since the last checkpoint, one commit takes every table's partial last chunk and the
+//     manifest, which makes the checkpoint count;
+//  3. two checkpoints are kept, and the log behind the older one is deleted, a few batches a commit.
+//
+// A damaged newest checkpoint therefore costs the time to fold a longer tail, never data.
+type checkpointer struct {
+	since    int64          // log bytes since the last checkpoint
+	sealed   map[string]int // full chunks of each table that are in the store
+	looked   int64          // the state's sequence when full chunks were last looked for
+	kept     []*manifest    // newest last, at most two
+	trimmed  uint64         // the log up to here is deleted
+	after    func()         // what the pieces under way mean once they are committed
+	closeErr error
+}
+
+// manifest is what is stored under a checkpoint's key, as JSON with a checksum.
+type manifest struct {
+	Sequence uint64         `json:"sequence"`
+	State    *fold.Manifest `json:"state"`
+}
+
+const (
+	trimPerCommit  = 32
+	lookEvery      = 2048    // events between looks for full chunks
+	sealedPerWrite = 4 << 20 // bytes of chunks in one transaction, when nobody waits
+)
+
+// piece returns what to write along with the next batch.
+func (c *checkpointer) piece(e *Engine) []change {
+	c.after = nil
+	if c.since >= e.opt.CheckpointBytes {
+		if side := c.sealNext(e, 1); side != nil {
+			return side
+		}
+		return c.finish(e)
+	}
+	if e.state.Sequence-c.looked >= lookEvery {
+		if side := c.sealNext(e, 1); side != nil {
+			return side
+		}
+		c.looked = e.state.Sequence
+	}
+	return c.trim(e)
+}
+
+// wrote notes that a batch and the pieces with it are in the store.
+func (c *checkpointer) wrote(batchBytes int, side []change) {
+	c.since += int64(batchBytes)
+	if c.after != nil {
+		c.after()
+		c.after = nil
+	}
+}
+
+// sealNext encodes full chunks that are not in the store yet, until they are enough bytes.
+func (c *checkpointer) sealNext(e *Engine, enough int) (side []change) {
+	size := 0
+	counts := map[string]int{}
+	for _, t := range e.state.Tables() {
+		k := c.sealed[t.Name()]
+		for ; t.Full(k) && size < enough; k++ {
+			b := t.EncodeChunk(nil, k)
+			side = append(side, change{e.keys.Block(t.Name(), uint32(k), 0), b})
+			size += len(b)
+		}
+		counts[t.Name()] = k
+	}
+	if side != nil {
+		c.after = func() { c.sealed = counts }
+	}
+	return side
+}
+
+// finish encodes the partial chunks and the manifest, and forgets the oldest checkpoint.
+func (c *checkpointer) finish(e *Engine) (side []change) {
+	m := &manifest{Sequence: 1, State: e.state.Manifest()}
+	if n := len(c.kept); n > 0 {
+		m.Sequence = c.kept[n-1].Sequence + 1
+	}
+	for _, t := range e.state.Tables() {
+		if k := t.Chunks() - 1; k >= 0 && !t.Full(k) {
+			side = append(side, change{e.keys.Block(t.Name(), uint32(k), m.Sequence), t.EncodeChunk(nil, k)})
+		}
+	}
+	b, err := json.Marshal(m)
+	if err != nil {
+		panic(err) // these structs always marshal
+	}
+	side = append(side, change{e.keys.Checkpoint(m.Sequence), record.Seal(b, 0)})
+	kept := append(c.kept[:len(c.kept):len(c.kept)], m)
+	if len(kept) > 2 {
+		side = append(side, c.forget(e, kept[0])...)
+		kept = kept[1:]
+	}
+	c.after = func() { c.kept, c.since = kept, 0 }
+	return side
+}
+
+// forget deletes a checkpoint's manifest and its partial chunks.
+func (c *checkpointer) forget(e *Engine, m *manifest) (side []change) {
+	side = append(side, change{key: e.keys.Checkpoint(m.Sequence)})
+	for name, rows := range m.State.Tables {
+		if rows%column.ChunkRows != 0 {
+			side = append(side, change{key: e.keys.Block(name, uint32(rows/column.ChunkRows), m.Sequence)})
+		}
+	}
+	return side
+}
+
+// trim deletes a little of the log behind the older checkpoint.
+func (c *checkpointer) trim(e *Engine) (side []change) {
+	if len(c.kept) < 2 {
+		return nil
+	}
+	to := min(c.kept[0].State.Position, c.trimmed+trimPerCommit)
+	for p := c.trimmed + 1; p <= to; p++ {
+		side = append(side, change{key: e.keys.Log(p)})
+	}
+	if side != nil {
+		c.after = func() { c.trimmed = to }
+	}
+	return side
+}
+
+// writeCheckpoint writes a whole checkpoint now. Only the committer calls it.
+func (e *Engine) writeCheckpoint() error {
+	c := &e.checkpoint
+	if n := len(c.kept); n > 0 && c.kept[n-1].State.Position == e.state.Position || e.state.Position == 0 {
+		return nil
+	}
+	write := func(side []change) error {
+		position := e.state.Position
+		err := e.store.Update(e.idle, func(w store.Writer) error {
+			end, err := e.end(w)
+			if err != nil {
+				return err
+			}
+			if end != position {
+				return errLostRace // another process went on; its next checkpoint will do
+			}
+			return put(w, side)
+		})
+		if err == nil && c.after != nil {
+			c.after()
+			c.after = nil
+		}
+		return err
+	}
+	for {
+		side := c.sealNext(e, sealedPerWrite)
+		if side == nil {
+			break
+		}
+		if err := write(side); err != nil {
+			return ignoreLost(err)
+		}
+	}
+	if err := write(c.finish(e)); err != nil {
+		return ignoreLost(err)
+	}
+	for side := c.trim(e); side != nil; side = c.trim(e) {
+		if err := write(side); err != nil {
+			return ignoreLost(err)
+		}
+	}
+	return nil
+}
+
+func ignoreLost(err error) error {
+	if errors.Is(err, errLostRace) {
+		return nil
+	}
+	return err
+}
+
+// load makes the state: from the newest checkpoint that is whole, else the older one, else the log from its start; then
+// the rest of the log.
+func (e *Engine) load(ctx context.Context) error {
+	manifests, first, problems, err := e.readManifests(ctx)
+	if err != nil {
+		return err
+	}
+	c := &e.checkpoint
+	c.sealed = map[string]int{}
+	c.trimmed = first - 1
+	for i := len(manifests) - 1; i >= 0 && e.state == nil; i-- {
+		s, err := e.loadCheckpoint(ctx, manifests[i])
+		if err != nil {
+			problems = append(problems, fmt.Errorf("checkpoint %d: %w", manifests[i].Sequence, err))
+			e.opt.Log.Warn("checkpoint not usable, trying an older one", "portal", e.opt.Portal, "checkpoint", manifests[i].Sequence, "error", err)
+			continue
+		}
+		e.state, c.kept = s, manifests[:i+1]
+		for name, rows := range manifests[i].State.Tables {
+			c.sealed[name] = rows / column.ChunkRows
+		}
+	}
+	if e.state == nil {
+		if first > 1 {
+			return fmt.Errorf("%w: portal %q has no usable checkpoint, and its log before batch %d was trimmed: %w; restore a backup", ErrDamaged, e.opt.Portal, first, errors.Join(problems...))
+		}
+		e.state = fold.New()
+	}
+	return e.catchUp(ctx)
+}
+
+// readManifests reads all manifests that are whole, oldest first, and the first position the log still has.
+func (e *Engine) readManifests(ctx context.Context) (out []*manifest, first uint64, problems []error, err error) {
+	err = e.store.View(ctx, func(r store.Reader) error {
+		from, to := e.keys.Checkpoints()
+		for p, err := range r.Scan(from, to) {
+			if err != nil {
+				return err
+			}
+			b, err := record.Unseal(p.Value)
+			m := &manifest{}
+			if err == nil {
+				err = json.Unmarshal(bytes.Clone(b), m)
+			}
+			if err == nil && m.State == nil {
+				err = errors.New("it is empty")
+			}
+			if err != nil {
+				problems = append(problems, fmt.Errorf("manifest: %w", err))
+				continue
+			}
+			out = append(out, m)
+		}
+		first = 1
+		for p, err := range r.Scan(e.keys.Log(0), e.keys.Log(^uint64(0))) {
+			if err != nil {
+				return err
+			}
+			if first, err = e.keys.ParseLog(p.Key); err != nil {
+				return err
+			}
+			return nil
+		}
+		if end, err := e.end(r); err != nil {
+			return err
+		} else if end > 0 {
+			first = end + 1 // all trimmed, or lost
+		}
+		return nil
+	})
+	return out, first, problems, err
+}
+
+func (e *Engine) loadCheckpoint(ctx context.Context, m *manifest) (*fold.State, error) {
+	return fold.Load(m.State, func(table string, k int) (b []byte, err error) {
+		sequence := uint64(0)
+		if (k+1)*column.ChunkRows > m.State.Tables[table] {
+			sequence = m.Sequence
+		}
+		err = e.store.View(ctx, func(r store.Reader) error {
+			v, err := r.Get(e.keys.Block(table, uint32(k), sequence))
+			b = append([]byte(nil), v...)
+			return err
+		})
+		return b, err
+	})
+}
+
+// Portals returns the names of the portals in a store, in order.
+func Portals(ctx context.Context, st store.Store) (names []string, err error) {
+	err = st.View(ctx, func(r store.Reader) error {
+		names = names[:0]
+		from, to := keyspace.Portals()
+		for {
+			found := false
+			for p, err := range r.Scan(from, to) {
+				if err != nil {
+					return err
+				}
+				name, next, err := keyspace.PortalOf(p.Key)
+				if err != nil {
+					return fmt.Errorf("%w: %w", ErrDamaged, err)
+				}
+				names, from, found = append(names, name), next, true
+				break
+			}
+			if !found {
+				return nil
+			}
+		}
+	})
+	return names, err
+}

@@ -1,0 +1,357 @@
+// Package engine runs one portal: it owns the log, the state folded from it, and the goroutine that writes both.
+//
+// A caller encodes its records into a submission and hands it to [Engine.Submit]. One goroutine, the committer, takes
+// what is waiting, makes it one batch, appends the batch to the log in one durable transaction, folds it, and answers
+// every caller. Callers that come while a commit runs share the next one (group commit).
+//
+//	callers ─ submissions ─▶ committer: batch ─▶ store (durable) ─▶ fold ─▶ verdicts ─▶ callers
+//	                             └ pieces of a checkpoint ride along in the same transactions
+//
+// Readers call [Engine.View]; the fold holds the lock only while it changes the state, never while the disk works.
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/embedcdp/cdp/internal/fold"
+	"github.com/embedcdp/cdp/internal/keyspace"
+	"github.com/embedcdp/cdp/internal/record"
+	"github.com/embedcdp/cdp/store"
+)
+
+// Errors of the engine, by when they happen.
+var (
+	ErrClosed         = errors.New("cdp: the client is closed")
+	ErrOutcomeUnknown = errors.New("cdp: outcome unknown: the commit was under way; the same event ids are safe to send again")
+	ErrDamaged        = errors.New("cdp: damaged data")
+)
+
+// Options of an engine.
+type Options struct {
+	Portal          string
+	Now             func() time.Time
+	CheckpointBytes int64 // log bytes between checkpoints; 0 = 64 MiB
+	Log             *slog.Logger
+}
+
+// Limits of one batch: what waits beyond them goes into the next.
+const (
+	maxBatchBytes = 4 << 20
+	queueLength   = 1024
+)
+
+// Engine is one portal, open. Its methods are safe for concurrent use.
+type Engine struct {
+	store store.Store
+	keys  keyspace.Portal
+	opt   Options
+
+	queue   chan *request
+	stop    chan struct{}
+	stopped chan struct{}
+	closing sync.Once
+	closed  atomic.Pointer[error] // why nothing is accepted any more
+	idle    context.Context       // ends with Close
+	cancel  context.CancelFunc
+
+	mu    sync.RWMutex // guards state
+	state *fold.State
+
+	checkpoint checkpointer
+	buf        []byte
+
+	changed chan struct{} // has room for one: something may have become due
+}
+
+// request is one caller's submission.
+type request struct {
+	submission []byte
+	phase      atomic.Int32 // waiting, taken or cancelled
+	done       chan struct{}
+	verdicts   []fold.Verdict
+	err        error
+}
+
+const (
+	waiting   = 0
+	taken     = 1
+	cancelled = 2
+)
+
+// Open loads the newest good checkpoint, folds the log behind it, and starts the committer.
+func Open(ctx context.Context, st store.Store, opt Options) (*Engine, error) {
+	keys, err := keyspace.For(opt.Portal)
+	if err != nil {
+		return nil, err
+	}
+	if opt.CheckpointBytes == 0 {
+		opt.CheckpointBytes = 64 << 20
+	}
+	if opt.Log == nil {
+		opt.Log = slog.New(slog.DiscardHandler)
+	}
+	e := &Engine{store: st, keys: keys, opt: opt, queue: make(chan *request, queueLength),
+		stop: make(chan struct{}), stopped: make(chan struct{}), changed: make(chan struct{}, 1)}
+	e.idle, e.cancel = context.WithCancel(context.Background())
+	if err := e.load(ctx); err != nil {
+		e.cancel()
+		return nil, err
+	}
+	go e.commitLoop()
+	return e, nil
+}
+
+// Submit appends one submission to the log and returns the fold's verdict on each of its records, in order.
+//
+// When ctx ends before the commit began, nothing happened and ctx's error is returned. When it ends during the commit,
+// the error is ErrOutcomeUnknown.
+func (e *Engine) Submit(ctx context.Context, submission []byte) ([]fold.Verdict, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	if err := e.Err(); err != nil {
+		return nil, err
+	}
+	r := &request{submission: submission, done: make(chan struct{})}
+	select {
+	case e.queue <- r:
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	case <-e.stopped:
+		return nil, e.Err()
+	}
+	select {
+	case <-r.done:
+		return r.verdicts, r.err
+	case <-ctx.Done():
+		if r.phase.CompareAndSwap(waiting, cancelled) {
+			return nil, ctx.Err()
+		}
+		select {
+		case <-r.done: // it was decided already
+			return r.verdicts, r.err
+		default:
+			return nil, fmt.Errorf("%w (%w)", ErrOutcomeUnknown, ctx.Err())
+		}
+	case <-e.stopped:
+		select {
+		case <-r.done:
+			return r.verdicts, r.err
+		default:
+			return nil, e.Err()
+		}
+	}
+}
+
+// View runs fn on the state as of one batch. fn must not keep or change what it is shown, nor call the engine.
+func (e *Engine) View(fn func(*fold.State)) error {
+	if err := e.Err(); err != nil {
+		return err
+	}
+	e.mu.RLock()
+	defer e.mu.RUnlock()
+	fn(e.state)
+	return nil
+}
+
+// Tick brings the state up to the clock where something is due before then, so that answers are right at any instant.
+func (e *Engine) Tick(ctx context.Context) error {
+	now := e.opt.Now().UnixMicro()
+	e.mu.RLock()
+	at, due := e.state.NextDue()
+	e.mu.RUnlock()
+	if !due || at > now {
+		return e.Err()
+	}
+	_, err := e.Submit(ctx, tick)
+	return err
+}
+
+var tick = func() []byte {
+	var enc record.Encoder
+	enc.Begin(record.Head{Kind: record.KindTick})
+	enc.Idents(0)
+	enc.Attrs(0)
+	enc.End(nil)
+	return enc.Submission(nil)
+}()
+
+// Changed receives after batches that may have brought something to do: a message to send, an earlier deadline.
+func (e *Engine) Changed() <-chan struct{} { return e.changed }
+
+// Err is why the engine accepts nothing any more, nil while it does.
+func (e *Engine) Err() error {
+	if err := e.closed.Load(); err != nil {
+		return *err
+	}
+	return nil
+}
+
+// Close finishes what was accepted, writes a checkpoint so that the next Open is quick, and stops. Its error is that of
+// the checkpoint: the log is safe either way. The store stays open; it is the caller's.
+func (e *Engine) Close() error {
+	e.closing.Do(func() {
+		e.fail(ErrClosed)
+		close(e.stop)
+	})
+	<-e.stopped
+	e.cancel()
+	return e.checkpoint.closeErr
+}
+
+// fail makes every later call return err; the first reason stays.
+func (e *Engine) fail(err error) { e.closed.CompareAndSwap(nil, &err) }
+
+// commitLoop is the committer. It alone writes the store and the state.
+func (e *Engine) commitLoop() {
+	defer close(e.stopped)
+	for {
+		select {
+		case r := <-e.queue:
+			e.commit(e.gather(r))
+		case <-e.stop:
+			e.drainAndClose()
+			return
+		}
+		if err := e.Err(); err != nil && !errors.Is(err, ErrClosed) {
+			return
+		}
+	}
+}
+
+// drainAndClose commits what was accepted before Close, then writes the last checkpoint.
+func (e *Engine) drainAndClose() {
+	for {
+		select {
+		case r := <-e.queue:
+			e.commit(e.gather(r))
+			continue
+		default:
+		}
+		break
+	}
+	if e.Err() == nil || errors.Is(e.Err(), ErrClosed) {
+		e.checkpoint.closeErr = e.writeCheckpoint()
+	}
+}
+
+// gather takes what else is waiting, up to a batch's limits.
+func (e *Engine) gather(first *request) []*request {
+	batch := make([]*request, 0, 8)
+	size := 0
+	take := func(r *request) {
+		if r.phase.CompareAndSwap(waiting, taken) {
+			batch = append(batch, r)
+			size += len(r.submission)
+		}
+	}
+	take(first)
+	for size < maxBatchBytes {
+		select {
+		case r := <-e.queue:
+			take(r)
+		default:
+			return batch
+		}
+	}
+	return batch
+}
+
+// commit appends the requests as one batch and folds it. Losing the race for the position to another process means
+// folding what that one wrote, and trying again with the same submissions.
+func (e *Engine) commit(batch []*request) {
+	if len(batch) == 0 {
+		return
+	}
+	subs := make([][]byte, len(batch))
+	for i, r := range batch {
+		subs[i] = r.submission
+	}
+	verdicts, err := e.append(subs)
+	for i, r := range batch {
+		if r.err = err; err == nil {
+			r.verdicts = verdicts[i]
+		}
+		close(r.done)
+	}
+	select {
+	case e.changed <- struct{}{}:
+	default:
+	}
+}
+
+func (e *Engine) append(subs [][]byte) ([][]fold.Verdict, error) {
+	for {
+		b := record.Batch{Position: e.state.Position + 1, Digest: e.state.Digest, Submissions: subs,
+			Now: max(e.state.Now, e.opt.Now().UnixMicro())}
+		e.buf = record.AppendBatch(e.buf[:0], b)
+		side := e.checkpoint.piece(e)
+		err := e.write(b.Position, e.buf, side)
+		if errors.Is(err, errLostRace) {
+			if err = e.catchUp(e.idle); err == nil {
+				continue
+			}
+		}
+		if err != nil {
+			return nil, e.broken(err)
+		}
+		e.checkpoint.wrote(len(e.buf), side)
+		verdicts, err := e.apply(b)
+		if err != nil {
+			return nil, e.broken(err)
+		}
+		return verdicts, nil
+	}
+}
+
+// broken decides what a failed append means. A store that says it did not commit changed nothing, and the next batch
+// may succeed (a full disk can be emptied); an unknown outcome closes the client, because the log may be ahead of the state.
+func (e *Engine) broken(err error) error {
+	if errors.Is(err, store.ErrCommit) {
+		err = fmt.Errorf("%w: %w", ErrOutcomeUnknown, err)
+		e.fail(fmt.Errorf("%w after a commit failed: %w; open it again to see what was kept", ErrClosed, err))
+		return err
+	}
+	var bug *foldError
+	if errors.As(err, &bug) || errors.Is(err, ErrDamaged) {
+		e.fail(fmt.Errorf("%w: %w", ErrClosed, err))
+	}
+	return err
+}
+
+// foldError is a batch that is in the log and could not be folded.
+type foldError struct{ err error }
+
+func (f *foldError) Error() string { return f.err.Error() }
+func (f *foldError) Unwrap() error { return f.err }
+
+// apply folds a batch under the lock. A panic in the fold is a defect: it closes the client and names the batch.
+func (e *Engine) apply(b record.Batch) (verdicts [][]fold.Verdict, err error) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	defer func() {
+		if p := recover(); p != nil {
+			err = &foldError{fmt.Errorf("portal %q: folding batch %d: %v", e.opt.Portal, b.Position, p)}
+			e.opt.Log.Error("fold panicked", "portal", e.opt.Portal, "batch", b.Position, "panic", p)
+		}
+	}()
+	if verdicts, err = e.state.Apply(b); err != nil {
+		return nil, &foldError{fmt.Errorf("portal %q: %w", e.opt.Portal, err)}
+	}
+	return verdicts, nil
+}
+
+// Done is closed when the engine has stopped.
+func (e *Engine) Done() <-chan struct{} { return e.stopped }
+
+// ClosedWell says whether the engine was closed by Close and not by a failure.
+func (e *Engine) ClosedWell() bool {
+	err := e.closed.Load()
+	return err != nil && *err == ErrClosed
+}

@@ -1,0 +1,471 @@
+package fold
+
+import (
+	"cmp"
+	"encoding/binary"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+
+	"github.com/embedcdp/cdp/internal/column"
+	"github.com/embedcdp/cdp/internal/deadline"
+	"github.com/embedcdp/cdp/internal/dedup"
+	"github.com/embedcdp/cdp/internal/journey"
+	"github.com/embedcdp/cdp/internal/value"
+)
+
+// A checkpoint is the chunks of every table and one manifest: the small state that changes in place. Everything else
+// (current attributes, memberships, who belongs to whom, lists of events, the ids seen) is derived from the tables when
+// a checkpoint is loaded, by the code that derived it the first time.
+
+// Manifest is the small part of a checkpoint.
+type Manifest struct {
+	Version  int            `json:"version"` // of the fold
+	Position uint64         `json:"position"`
+	Now      int64          `json:"now"`
+	Digest   uint64         `json:"digest"`
+	Sequence int64          `json:"sequence"`
+	Rows     int            `json:"rows"`   // profiles
+	Tables   map[string]int `json:"tables"` // rows of each
+	Handles  uint32         `json:"handles"`
+	Seen     dedup.Bounds   `json:"seen"`
+
+	Flows      []FlowRun   `json:"flows,omitempty"`
+	Outbox     []savedSend `json:"outbox,omitempty"`
+	Missed     [][2]string `json:"missed,omitempty"` // objects that were looked for and not there
+	Enrolments []byte      `json:"enrolments,omitempty"`
+	Deadlines  []byte      `json:"deadlines,omitempty"`
+}
+
+type savedSend struct {
+	Send
+	Trigger uint64 `json:"trigger"` // the event that started the journey: type and index, plus one; 0 none
+}
+
+// ErrVersion means that a checkpoint was made by another version of the fold.
+var ErrVersion = errors.New("the checkpoint was made by another version of this program")
+
+// Tables returns every table, by name.
+func (s *State) Tables() []*column.Table {
+	out := make([]*column.Table, 0, len(s.tables))
+	for _, name := range slices.Sorted(maps.Keys(s.tables)) {
+		out = append(out, s.tables[name])
+	}
+	return out
+}
+
+// Manifest returns the small part of the state as it is now.
+func (s *State) Manifest() *Manifest {
+	m := &Manifest{Version: Version, Position: s.Position, Now: s.Now, Digest: s.Digest, Sequence: s.Sequence,
+		Rows: s.ids.Rows(), Tables: map[string]int{}, Handles: s.journeys.handles, Seen: s.seen.Bounds()}
+	for name, t := range s.tables {
+		m.Tables[name] = t.Len()
+	}
+	for _, key := range slices.Sorted(maps.Keys(s.flows)) {
+		m.Flows = append(m.Flows, *s.flows[key])
+	}
+	for _, x := range s.journeys.outbox.order {
+		if !x.gone {
+			m.Outbox = append(m.Outbox, savedSend{*x, savedRef(x.trigger)})
+		}
+	}
+	for _, typ := range slices.Sorted(maps.Keys(s.objects)) {
+		byID := s.objects[typ].byID
+		for id, rec := range byID {
+			if rec.missed {
+				m.Missed = append(m.Missed, [2]string{typ, id})
+			}
+		}
+	}
+	slices.SortFunc(m.Missed, func(a, b [2]string) int { return cmp.Or(cmp.Compare(a[0], b[0]), cmp.Compare(a[1], b[1])) })
+	for _, h := range slices.Sorted(maps.Keys(s.journeys.live)) {
+		e := s.journeys.live[h]
+		m.Enrolments = binary.AppendUvarint(m.Enrolments, uint64(h))
+		m.Enrolments = binary.AppendUvarint(m.Enrolments, savedRef(e.trigger))
+		m.Enrolments = journey.AppendEnrolment(m.Enrolments, e.Enrolment)
+	}
+	for at, it := range s.due.All() {
+		if s.valid(at, it) {
+			m.Deadlines = binary.LittleEndian.AppendUint64(m.Deadlines, uint64(at))
+			m.Deadlines = append(m.Deadlines, it.Kind)
+			m.Deadlines = binary.AppendUvarint(m.Deadlines, uint64(it.Row))
+			m.Deadlines = binary.AppendUvarint(m.Deadlines, uint64(it.Subject))
+		}
+	}
+	return m
+}
+
+// valid says whether a deadline still means something; replaced ones stay in the index until they fire.
+func (s *State) valid(at int64, it deadline.Item) bool {
+	switch it.Kind {
+	case dueSegment:
+		seg := s.segments[it.Subject]
+		return seg != nil && seg.pending[it.Row] == at
+	case dueJourney:
+		e := s.journeys.live[it.Subject]
+		return e != nil && e.Due == at
+	}
+	return true
+}
+
+// savedRef is a reference to an event as a checkpoint keeps it; 0 is none.
+func savedRef(e eventRef) uint64 {
+	if e.t == nil {
+		return 0
+	}
+	return ref(e.t.id, e.i) + 1
+}
+
+func (s *State) loadRef(r uint64) (eventRef, error) {
+	if r == 0 {
+		return eventRef{}, nil
+	}
+	r--
+	if typ := r >> 40; typ >= uint64(len(s.types)) || int(r&(1<<40-1)) >= s.types[typ].tab.Len() {
+		return eventRef{}, fmt.Errorf("a reference to an event that is not there")
+	}
+	return eventRef{s.types[r>>40], uint32(r & (1<<40 - 1))}, nil
+}
+
+// Load makes the state that a manifest and the chunks of its tables stand for. chunk returns chunk k of a table.
+func Load(m *Manifest, chunk func(table string, k int) ([]byte, error)) (*State, error) {
+	if m.Version != Version {
+		return nil, fmt.Errorf("%w (version %d, this is %d)", ErrVersion, m.Version, Version)
+	}
+	s := New()
+	s.loading = true
+	l := loader{s: s, m: m, chunk: chunk}
+	for _, step := range []func() error{l.definitions, l.tables, l.identities, l.attributes, l.flips, l.objects, l.events, l.rejected, l.journeys, l.deadlines} {
+		if err := step(); err != nil {
+			return nil, err
+		}
+	}
+	s.Position, s.Now, s.Digest, s.Sequence = m.Position, m.Now, m.Digest, m.Sequence
+	for i := range m.Flows {
+		f := m.Flows[i]
+		s.flows[f.Flow+"/"+f.Run] = &f
+	}
+	s.indexSegments()
+	s.journeys.index(s)
+	s.loading = false
+	return s, nil
+}
+
+type loader struct {
+	s     *State
+	m     *Manifest
+	chunk func(table string, k int) ([]byte, error)
+}
+
+// table loads all chunks of a table and checks that it came out as long as it was.
+func (l *loader) table(name string) error {
+	t := l.s.tables[name]
+	rows, ok := l.m.Tables[name]
+	if t == nil || !ok {
+		return fmt.Errorf("table %q: the manifest and the definitions do not agree on it", name)
+	}
+	for k := 0; k*column.ChunkRows < rows; k++ {
+		b, err := l.chunk(name, k)
+		if err != nil {
+			return fmt.Errorf("table %q, chunk %d: %w", name, k, err)
+		}
+		if err := t.LoadChunk(b); err != nil {
+			return err
+		}
+	}
+	if t.Len() != rows {
+		return fmt.Errorf("table %q has %d rows, the manifest says %d", name, t.Len(), rows)
+	}
+	return nil
+}
+
+// definitions lets every definition take effect again, in order, without asking anybody anything.
+func (l *loader) definitions() error {
+	if err := l.table("definitions"); err != nil {
+		return err
+	}
+	s, t := l.s, l.s.definitions
+	for i := range uint32(t.Len()) {
+		key := DefKey{t.Column("kind").Str(i), string(t.Column("name").Bytes(i))}
+		deleted, _ := t.Column("deleted").Bool(i)
+		take, err := s.prepare(key, t.Column("body").Bytes(i), deleted)
+		if err != nil {
+			return fmt.Errorf("%s %q: %w", key.Kind, key.Name, err)
+		}
+		s.indexDefinition(i)
+		take()
+	}
+	return nil
+}
+
+func (l *loader) tables() error {
+	for _, name := range slices.Sorted(maps.Keys(l.m.Tables)) {
+		if name == "definitions" {
+			continue
+		}
+		if err := l.table(name); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (l *loader) identities() error {
+	s, t := l.s, l.s.identifiers
+	for i := range uint32(t.Len()) {
+		row := t.Column("row").Uint(i)
+		if row == uint32(s.ids.Rows()) {
+			s.ids.NewRow()
+		}
+		if row >= uint32(s.ids.Rows()) {
+			return fmt.Errorf("table \"identifiers\": profile %d comes before profile %d", row, s.ids.Rows())
+		}
+		if err := s.ids.Attach(s.kind(t.Column("kind").Str(i)), t.Column("id").Bytes(i), row); err != nil {
+			return fmt.Errorf("table \"identifiers\", row %d: %w", i, err)
+		}
+	}
+	if s.ids.Rows() != l.m.Rows {
+		return fmt.Errorf("table \"identifiers\" names %d profiles, the manifest says %d", s.ids.Rows(), l.m.Rows)
+	}
+	return nil
+}
+
+// attributes replays sets and links in their common order: what a visitor had goes to the customer when they are linked.
+func (l *loader) attributes() error {
+	s, sets, links := l.s, l.s.sets, l.s.links
+	link := uint32(0)
+	linkUpTo := func(q int64) error {
+		for ; int(link) < links.Len() && links.Column("q").Int(link) < q; link++ {
+			if ok, _ := links.Column("ok").Bool(link); !ok {
+				continue
+			}
+			row, into := links.Column("row").Uint(link), links.Column("into").Uint(link)
+			if int(max(row, into)) >= s.ids.Rows() {
+				return fmt.Errorf("table \"links\", row %d: no such profile", link)
+			}
+			from := s.ids.Canonical(row)
+			if err := s.ids.Link(row, into); err != nil {
+				return fmt.Errorf("table \"links\", row %d: %w", link, err)
+			}
+			s.mergeAttributes(from, s.ids.Canonical(into))
+		}
+		return nil
+	}
+	for i := range uint32(sets.Len()) {
+		if err := linkUpTo(sets.Column("q").Int(i)); err != nil {
+			return err
+		}
+		a := s.attrs[sets.Column("attr").Str(i)]
+		if a == nil {
+			return fmt.Errorf("table \"sets\", row %d: unknown attribute %q", i, sets.Column("attr").Str(i))
+		}
+		if int(sets.Column("row").Uint(i)) >= s.ids.Rows() {
+			return fmt.Errorf("table \"sets\", row %d: no such profile", i)
+		}
+		who, at := s.ids.Canonical(sets.Column("row").Uint(i)), sets.Column("t").Int(i)
+		if a.has(who) && a.at.Int(who) > at {
+			continue
+		}
+		a.put(who, sets.Column("value").Bytes(i), at)
+	}
+	return linkUpTo(l.m.Sequence + 1)
+}
+
+func (l *loader) flips() error {
+	s, t := l.s, l.s.flips
+	for i := range uint32(t.Len()) {
+		row, id := t.Column("row").Uint(i), t.Column("segment").Uint(i)
+		if int(id) >= len(s.segments) || int(row) >= s.ids.Rows() {
+			return fmt.Errorf("table \"flips\", row %d: segment %d or profile %d is not there", i, id, row)
+		}
+		s.lastFlip.Grow(int(row) + 1)
+		s.lastFlip.SetUint(row, i+1)
+		if seg := s.segments[id]; seg != nil {
+			if in, _ := t.Column("in").Bool(i); in {
+				seg.members.Add(row)
+			} else {
+				seg.members.Remove(row)
+			}
+		}
+	}
+	return nil
+}
+
+func (l *loader) objects() error {
+	s, t := l.s, l.s.objectLog
+	for i := range uint32(t.Len()) {
+		o := s.objects[t.Column("type").Str(i)]
+		if o == nil {
+			return fmt.Errorf("table \"objects\", row %d: unknown type %q", i, t.Column("type").Str(i))
+		}
+		o.put(string(t.Column("id").Bytes(i)), t.Column("t").Int(i), t.Column("value").Bytes(i))
+	}
+	for _, x := range l.m.Missed {
+		if o := s.objects[x[0]]; o != nil && o.byID[x[1]] == nil {
+			o.byID[x[1]] = &objectRecord{missed: true}
+		}
+	}
+	return nil
+}
+
+// events rebuilds each profile's lists, and the ids seen in the order in which they came.
+func (l *loader) events() error {
+	s := l.s
+	s.seen = dedup.New(dedup.Config{Resume: l.m.Seen})
+	next := make([]uint32, len(s.types))
+	added := uint64(0)
+	for _, t := range s.types {
+		for i := range uint32(t.tab.Len()) {
+			row := t.row.Uint(i)
+			if int(row) >= s.ids.Rows() {
+				return fmt.Errorf("table %q, row %d: profile %d is not there", t.tab.Name(), i, row)
+			}
+			t.link(i, row)
+		}
+	}
+	for {
+		var first *eventType
+		for id, t := range s.types {
+			if t.def.System && !userMay[t.def.Name] || int(next[id]) >= t.tab.Len() {
+				continue
+			}
+			if first == nil || t.seq.Int(next[id]) < first.seq.Int(next[first.id]) {
+				first = t
+			}
+		}
+		if first == nil {
+			return nil
+		}
+		i := next[first.id]
+		next[first.id]++
+		if added++; added > l.m.Seen.First {
+			s.seen.Add(first.eid.Bytes(i), ref(first.id, i), first.arrived.Int(i))
+		}
+	}
+}
+
+func (l *loader) rejected() error {
+	s := l.s
+	s.openRej = s.rejected.Len()
+	for i := range uint32(s.replayed.Len()) {
+		s.replayOK[s.replayed.Column("rejected").Uint(i)] = true
+		s.openRej--
+	}
+	return nil
+}
+
+func (l *loader) journeys() error {
+	s, js := l.s, &l.s.journeys
+	js.handles = l.m.Handles
+	for _, name := range []string{journey.EventEntered, journey.EventExited, journey.EventFinished} {
+		t := s.typeNamed[name]
+		for i := range uint32(t.tab.Len()) {
+			e := eventRef{t, i}
+			past := js.stay(s.ids.Canonical(t.row.Uint(i)), e.Attr("journey").Str, e.Attr("key").Str)
+			if name == journey.EventEntered {
+				past.past.Times++
+			} else {
+				past.past.Ended = max(past.past.Ended, e.Time())
+			}
+		}
+	}
+	for b := l.m.Enrolments; len(b) > 0; {
+		h, n := binary.Uvarint(b)
+		if n <= 0 {
+			return journey.ErrEncoding
+		}
+		r, w := binary.Uvarint(b[n:])
+		if w <= 0 {
+			return journey.ErrEncoding
+		}
+		e := &enrolment{handle: uint32(h)}
+		var err error
+		if e.Enrolment, b, err = journey.DecodeEnrolment(b[n+w:]); err != nil {
+			return err
+		}
+		if e.trigger, err = s.loadRef(r); err != nil {
+			return err
+		}
+		d := js.defs[e.Journey]
+		if d == nil || e.Version < 1 || int(e.Version) > len(d.versions) {
+			return fmt.Errorf("an enrolment is in journey %q version %d, which is not there", e.Journey, e.Version)
+		}
+		js.add(e, e.Row)
+		js.stay(e.Row, e.Journey, e.Key).past.Active = true
+	}
+	for _, x := range l.m.Outbox {
+		send := x.Send
+		var err error
+		if send.trigger, err = s.loadRef(x.Trigger); err != nil {
+			return err
+		}
+		js.outbox.add(&send)
+	}
+	return nil
+}
+
+func (l *loader) deadlines() error {
+	for b := l.m.Deadlines; len(b) > 0; {
+		if len(b) < 11 {
+			return errors.New("deadlines: cut short")
+		}
+		at, kind := int64(binary.LittleEndian.Uint64(b)), b[8]
+		row, n := binary.Uvarint(b[9:])
+		if n <= 0 {
+			return errors.New("deadlines: damaged")
+		}
+		subject, w := binary.Uvarint(b[9+n:])
+		if w <= 0 {
+			return errors.New("deadlines: damaged")
+		}
+		b = b[9+n+w:]
+		if kind == dueSegment {
+			if int(subject) >= len(l.s.segments) || l.s.segments[subject] == nil {
+				return fmt.Errorf("deadlines: segment %d is not there", subject)
+			}
+			l.s.segments[subject].pending[uint32(row)] = at
+		}
+		l.s.due.Insert(at, dueItem(kind, uint32(row), uint32(subject)))
+	}
+	return nil
+}
+
+// Fingerprint is a hash of everything, for tests: equal states have equal ones.
+func (s *State) Fingerprint() uint64 {
+	m := s.Manifest()
+	b, err := json.Marshal(m)
+	if err != nil {
+		panic(err)
+	}
+	h := fnv64(14695981039346656037, b)
+	for _, t := range s.Tables() {
+		for k := range t.Chunks() {
+			h = fnv64(h, t.EncodeChunk(nil, k))
+		}
+	}
+	for _, name := range s.attrNames {
+		a := s.attrs[name]
+		for row := range uint32(s.ids.Rows()) {
+			h = fnv64(h, value.Append(nil, getCell2(a.now, row)))
+		}
+	}
+	for _, seg := range s.byRank {
+		for it := seg.members.Iterator(); it.HasNext(); {
+			h = fnv64(h, binary.LittleEndian.AppendUint32(nil, it.Next()))
+		}
+		h = fnv64(h, []byte(seg.name))
+	}
+	for row := range uint32(s.ids.Rows()) {
+		h = fnv64(h, binary.LittleEndian.AppendUint32(nil, s.ids.Canonical(row)))
+	}
+	return h
+}
+
+func fnv64(h uint64, b []byte) uint64 {
+	for _, c := range b {
+		h = (h ^ uint64(c)) * 1099511628211
+	}
+	return h
+}

@@ -1,0 +1,589 @@
+package fold
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/embedcdp/cdp/internal/record"
+	"github.com/embedcdp/cdp/internal/schema"
+	"github.com/embedcdp/cdp/internal/value"
+)
+
+// Kinds of definitions.
+const (
+	DefEvent    = "event"
+	DefObject   = "object"
+	DefProfile  = "profile" // the attributes of customers and visitors; its name is ""
+	DefSegment  = "segment"
+	DefJourney  = "journey"
+	DefTemplate = "template"
+	DefDataflow = "dataflow"
+	DefPortal   = "portal" // the portal's settings; its name is ""
+)
+
+// DefKey names a definition.
+type DefKey struct{ Kind, Name string }
+
+// Definition is the current version of a definition; older ones are in the table at the rows of History.
+type Definition struct {
+	DefKey
+	Version   int
+	Body      []byte // JSON
+	Created   int64  // microseconds
+	Updated   int64
+	CreatedBy string
+	UpdatedBy string
+	History   []uint32
+}
+
+// Settings of a portal.
+type Settings struct {
+	Name        string `json:"name,omitempty"`
+	TimeZone    string `json:"time_zone,omitempty"`    // IANA name; "" is UTC
+	WeekStart   string `json:"week_start,omitempty"`   // "monday" (also "") or "sunday"
+	LearnEvents bool   `json:"learn_events,omitempty"` // unknown event types are defined as they come
+	Caps        []Cap  `json:"caps,omitempty"`
+	// OptIn lists channels on which nobody is sent anything before consent was granted.
+	OptIn []string `json:"opt_in,omitempty"`
+	// UnsubscribeURL is a link with {token} in it, which the host answers by calling Unsubscribe with the token.
+	UnsubscribeURL string `json:"unsubscribe_url,omitempty"`
+
+	location *time.Location
+	week     time.Weekday
+}
+
+// Cap is a frequency cap: at most Max messages in any window of this length, on one channel or on all.
+type Cap struct {
+	Channel string `json:"channel,omitempty"` // "" counts every channel together
+	Max     int    `json:"max"`
+	Per     string `json:"per"` // a duration: "24h", "7d"
+
+	window int64
+}
+
+func (t Settings) withDefaults() Settings {
+	t.location, t.week = time.UTC, time.Monday
+	return t
+}
+
+// ParseSettings reads and checks a portal's settings.
+func ParseSettings(body []byte) (Settings, error) {
+	var t Settings
+	if err := strict(body, &t); err != nil {
+		return t, err
+	}
+	t = t.withDefaults()
+	if t.TimeZone != "" {
+		l, err := time.LoadLocation(t.TimeZone)
+		if err != nil || t.TimeZone == "Local" {
+			return t, fmt.Errorf("time zone %q is unknown; use an IANA name such as \"Asia/Ho_Chi_Minh\"", t.TimeZone)
+		}
+		t.location = l
+	}
+	switch t.WeekStart {
+	case "", "monday":
+	case "sunday":
+		t.week = time.Sunday
+	default:
+		return t, fmt.Errorf("week start %q: use \"monday\" or \"sunday\"", t.WeekStart)
+	}
+	for i := range t.Caps {
+		c := &t.Caps[i]
+		var err error
+		if c.window, err = ParseDuration(c.Per); err != nil {
+			return t, fmt.Errorf("cap %d: per: %w", i+1, err)
+		}
+		if c.Max < 0 || c.window <= 0 {
+			return t, fmt.Errorf("cap %d: at most %d in %q holds nothing back; use a positive duration and no negative number", i+1, c.Max, c.Per)
+		}
+	}
+	return t, nil
+}
+
+// Location is the portal's time zone, Week its first day of the week.
+func (t Settings) Location() *time.Location { return t.location }
+func (t Settings) Week() time.Weekday       { return t.week }
+
+func strict(body []byte, into any) error {
+	d := json.NewDecoder(bytes.NewReader(body))
+	d.DisallowUnknownFields()
+	if err := d.Decode(into); err != nil {
+		return fmt.Errorf("not a valid definition: %w", err)
+	}
+	return nil
+}
+
+// define folds a definition: check it against what is there, then let it take effect.
+func (s *State) define(r *record.Record, names []string) Verdict {
+	key := DefKey{names[r.Name], string(r.ID)}
+	deleted := r.Flags&record.FlagDelete != 0
+	take, err := s.prepare(key, r.Body, deleted)
+	if err != nil {
+		return Verdict{Code: Rejected, Reason: err.Error()}
+	}
+	s.keepDefinition(key, r.Body, names[r.Source], deleted)
+	take()
+	return Verdict{}
+}
+
+// Check says whether a definition would be accepted now, without changing anything.
+func (s *State) Check(key DefKey, body []byte, deleted bool) error {
+	_, err := s.prepare(key, body, deleted)
+	return err
+}
+
+// prepare checks a definition and returns what makes it take effect.
+func (s *State) prepare(key DefKey, body []byte, deleted bool) (take func(), err error) {
+	if deleted {
+		return s.prepareRemoval(key)
+	}
+	switch key.Kind {
+	case DefEvent:
+		return s.prepareEvent(key.Name, body)
+	case DefObject:
+		return s.prepareObject(key.Name, body)
+	case DefProfile:
+		return s.prepareProfile(body)
+	case DefSegment:
+		return s.prepareSegment(key.Name, body)
+	case DefJourney:
+		return s.prepareJourney(key.Name, body)
+	case DefTemplate:
+		return s.prepareTemplate(key.Name, body)
+	case DefDataflow:
+		return func() {}, nil // checked by the dataflow engine before it is logged; it changes nothing here
+	case DefPortal:
+		return s.preparePortal(body)
+	}
+	return nil, fmt.Errorf("unknown kind of definition %q", key.Kind)
+}
+
+func (s *State) keepDefinition(key DefKey, body []byte, actor string, deleted bool) {
+	t := s.definitions
+	i := t.Append()
+	t.Column("q").SetInt(i, s.next())
+	t.Column("t").SetInt(i, s.Now)
+	t.Column("kind").SetString(i, []byte(key.Kind))
+	t.Column("name").SetBytes(i, []byte(key.Name))
+	t.Column("body").SetBytes(i, body)
+	t.Column("actor").SetString(i, []byte(actor))
+	t.Column("deleted").SetBool(i, deleted)
+	s.indexDefinition(i)
+	s.mix(uint64(i))
+}
+
+// indexDefinition brings the map of current definitions up to row i of the table.
+func (s *State) indexDefinition(i uint32) {
+	t := s.definitions
+	key := DefKey{t.Column("kind").Str(i), string(t.Column("name").Bytes(i))}
+	if del, _ := t.Column("deleted").Bool(i); del {
+		delete(s.defs, key)
+		return
+	}
+	d := s.defs[key]
+	if d == nil {
+		d = &Definition{DefKey: key, Created: t.Column("t").Int(i), CreatedBy: t.Column("actor").Str(i)}
+		s.defs[key] = d
+	}
+	d.Version++
+	d.Body, d.Updated, d.UpdatedBy = bytes.Clone(t.Column("body").Bytes(i)), t.Column("t").Int(i), t.Column("actor").Str(i)
+	d.History = append(d.History, i)
+}
+
+// Definition returns the current version, or nil.
+func (s *State) Definition(kind, name string) *Definition { return s.defs[DefKey{kind, name}] }
+
+// Definitions returns all of a kind by name.
+func (s *State) Definitions(kind string) []*Definition {
+	var out []*Definition
+	for k, d := range s.defs {
+		if k.Kind == kind {
+			out = append(out, d)
+		}
+	}
+	slices.SortFunc(out, func(a, b *Definition) int { return bytes.Compare([]byte(a.Name), []byte(b.Name)) })
+	return out
+}
+
+// VersionBody returns the JSON of version n (from 1) of a definition and when it was saved.
+func (s *State) VersionBody(d *Definition, n int) (body []byte, at int64, ok bool) {
+	if n < 1 || n > len(d.History) {
+		return nil, 0, false
+	}
+	i := d.History[n-1]
+	return bytes.Clone(s.definitions.Column("body").Bytes(i)), s.definitions.Column("t").Int(i), true
+}
+
+func (s *State) prepareRemoval(key DefKey) (func(), error) {
+	if s.defs[key] == nil {
+		return nil, fmt.Errorf("there is no such %s", key.Kind)
+	}
+	if users := s.usedBy(key); len(users) > 0 {
+		return nil, fmt.Errorf("it is used by %s; change that first", users)
+	}
+	switch key.Kind {
+	case DefSegment:
+		return func() { s.removeSegment(key.Name) }, nil
+	case DefJourney:
+		return func() { s.journeys.remove(s, key.Name) }, nil
+	case DefTemplate:
+		return func() { delete(s.journeys.templates, key.Name) }, nil
+	case DefDataflow:
+		return func() {}, nil
+	}
+	return nil, fmt.Errorf("a definition of %s cannot be removed: its data would lose its meaning", key.Kind)
+}
+
+// usedBy lists what depends on a segment or template, in words.
+func (s *State) usedBy(key DefKey) (users []string) {
+	if key.Kind == DefSegment {
+		for _, seg := range s.byRank {
+			if slices.Contains(seg.deps.Segments, key.Name) {
+				users = append(users, fmt.Sprintf("segment %q", seg.name))
+			}
+		}
+	}
+	for _, j := range s.journeys.sorted() {
+		if j.uses(key) {
+			users = append(users, fmt.Sprintf("journey %q", j.name))
+		}
+	}
+	return users
+}
+
+func (s *State) prepareEvent(name string, body []byte) (func(), error) {
+	var d schema.EventType
+	if err := strict(body, &d); err != nil {
+		return nil, err
+	}
+	if err := schema.CheckName("an event type", name); err != nil {
+		return nil, err
+	}
+	if d.Name != name || d.System {
+		return nil, fmt.Errorf("the definition is named %q, not %q, or claims to be the system's", d.Name, name)
+	}
+	if err := checkPolicy(d.Policy); err != nil {
+		return nil, err
+	}
+	if err := d.Attributes.Check(fmt.Sprintf("event %q", name), 0); err != nil {
+		return nil, err
+	}
+	if err := s.checkRefs(d.Attributes); err != nil {
+		return nil, err
+	}
+	if t := s.typeNamed[name]; t != nil {
+		if t.def.System {
+			return nil, fmt.Errorf("event %q is written by the platform itself; choose another name", name)
+		}
+		if err := sameTypes(t.def.Attributes, d.Attributes); err != nil {
+			return nil, err
+		}
+	}
+	return func() { s.setEventType(&d) }, nil
+}
+
+func checkPolicy(p schema.Policy) error {
+	switch p {
+	case "", schema.Strict, schema.Learn:
+		return nil
+	}
+	return fmt.Errorf("unknown policy %q%s", p, schema.DidYouMean(string(p), []string{"strict", "learn"}))
+}
+
+// sameTypes refuses to change a type under data that is there, or to drop an attribute.
+func sameTypes(old, new schema.Attrs) error {
+	for _, name := range old.Names() {
+		n, kept := new[name]
+		if !kept {
+			return fmt.Errorf("attribute %q is missing; it cannot be dropped while events have it", name)
+		}
+		if n.Type != old[name].Type {
+			return fmt.Errorf("attribute %q is %s and cannot become %s", name, old[name].Type, n.Type)
+		}
+	}
+	return nil
+}
+
+func (s *State) checkRefs(attrs schema.Attrs) error {
+	for _, name := range attrs.Names() {
+		if r := attrs[name].Ref; r != "" && s.objects[r] == nil {
+			return fmt.Errorf("attribute %q refers to the unknown object type %q%s; define that first", name, r, schema.DidYouMean(r, slices.Collect(maps.Keys(s.objects))))
+		}
+		if err := s.checkRefs(attrs[name].Fields); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (s *State) setEventType(d *schema.EventType) *eventType {
+	t := s.typeNamed[d.Name]
+	if t == nil {
+		t = s.newEventType(d)
+	}
+	t.setDef(d)
+	clear(s.batch.columns)
+	s.rebuildCatalogue()
+	return t
+}
+
+func (s *State) prepareObject(name string, body []byte) (func(), error) {
+	var d schema.ObjectType
+	if err := strict(body, &d); err != nil {
+		return nil, err
+	}
+	if err := schema.CheckName("an object type", name); err != nil {
+		return nil, err
+	}
+	if d.Name != name {
+		return nil, fmt.Errorf("the definition is named %q, not %q", d.Name, name)
+	}
+	if err := checkPolicy(d.Policy); err != nil {
+		return nil, err
+	}
+	if err := d.Attributes.Check(fmt.Sprintf("object %q", name), 1); err != nil {
+		return nil, err
+	}
+	for _, a := range d.Attributes.Names() {
+		if a == "id" {
+			return nil, errors.New("attribute \"id\": every object has an id of its own; choose another name")
+		}
+		if r := d.Attributes[a].Ref; r != name && r != "" && s.objects[r] == nil {
+			return nil, fmt.Errorf("attribute %q refers to the unknown object type %q", a, r)
+		}
+	}
+	if o := s.objects[name]; o != nil {
+		if err := sameTypes(o.def.Attributes, d.Attributes); err != nil {
+			return nil, err
+		}
+	}
+	return func() {
+		o := s.objects[name]
+		if o == nil {
+			o = &objectType{byID: map[string]*objectRecord{}}
+			s.objects[name] = o
+		}
+		o.def = &d
+		s.rebuildCatalogue()
+	}, nil
+}
+
+// profileDef is the stored form of the profile's schema.
+type profileDef struct {
+	Policy     schema.Policy `json:"policy,omitempty"`
+	Attributes schema.Attrs  `json:"attributes,omitempty"`
+}
+
+func (s *State) prepareProfile(body []byte) (func(), error) {
+	var d profileDef
+	if err := strict(body, &d); err != nil {
+		return nil, err
+	}
+	if err := checkPolicy(d.Policy); err != nil {
+		return nil, err
+	}
+	if err := d.Attributes.Check("profile", 1); err != nil {
+		return nil, err
+	}
+	if err := s.checkRefs(d.Attributes); err != nil {
+		return nil, err
+	}
+	if err := sameTypes(s.Catalogue.Profile, d.Attributes); err != nil {
+		return nil, err
+	}
+	return func() {
+		s.profilePolicy = d.Policy
+		for _, name := range d.Attributes.Names() {
+			s.addAttribute(name, d.Attributes[name])
+		}
+		s.rebuildCatalogue()
+	}, nil
+}
+
+func (s *State) preparePortal(body []byte) (func(), error) {
+	t, err := ParseSettings(body)
+	if err != nil {
+		return nil, err
+	}
+	return func() {
+		moved := t.location.String() != s.Settings.location.String() || t.week != s.Settings.week
+		s.Settings = t
+		s.rebuildCatalogue()
+		if moved && !s.loading {
+			s.recompile()
+		}
+	}, nil
+}
+
+// rebuildCatalogue makes a new catalogue of what is declared; expressions compiled against an older one stay valid,
+// because declarations only grow.
+func (s *State) rebuildCatalogue() {
+	c := &schema.Catalogue{
+		Events:   make(map[string]*schema.EventType, len(s.types)),
+		Objects:  make(map[string]*schema.ObjectType, len(s.objects)),
+		Profile:  make(schema.Attrs, len(s.attrs)),
+		Segments: make(map[string]bool, len(s.segNamed)),
+		Location: s.Settings.location,
+		Week:     s.Settings.week,
+	}
+	for _, t := range s.types {
+		c.Events[t.def.Name] = t.def
+	}
+	for name, o := range s.objects {
+		c.Objects[name] = o.def
+	}
+	for name, a := range s.attrs {
+		c.Profile[name] = a.decl
+	}
+	for name := range s.segNamed {
+		c.Segments[name] = true
+	}
+	s.Catalogue = c
+}
+
+func (s *State) publicTypes() []string {
+	var names []string
+	for _, t := range s.types {
+		if !t.def.System {
+			names = append(names, t.def.Name)
+		}
+	}
+	return names
+}
+
+// learned is the actor of definitions that the data made.
+const learned = "learned"
+
+func (s *State) learnType(name string) {
+	d := &schema.EventType{Name: name, Policy: schema.Learn, Attributes: schema.Attrs{}}
+	s.keepLearned(DefKey{DefEvent, name}, d)
+	s.setEventType(d)
+}
+
+func (s *State) keepLearned(key DefKey, d any) {
+	body, err := json.Marshal(d)
+	if err != nil {
+		panic(err) // these structs always marshal
+	}
+	s.keepDefinition(key, body, learned, false)
+}
+
+// unknownAttribute is what happens to an attribute nobody declared: a reason to reject, or a new column.
+func (s *State) unknownAttribute(t *eventType, name string, encoded []byte) (*attrColumn, string) {
+	if t.def.Policy != schema.Learn {
+		return nil, fmt.Sprintf("unknown attribute %q of event %q%s", name, t.def.Name, schema.DidYouMean(name, t.def.Attributes.Names()))
+	}
+	if schema.Reserved[name] || schema.CheckName("an attribute", name) != nil {
+		return nil, fmt.Sprintf("event %q: %q is no name for an attribute: use letters, digits and underscores, and not time, id or source", t.def.Name, name)
+	}
+	if len(t.def.Attributes) >= MaxAttributes {
+		return nil, fmt.Sprintf("event %q has %d attributes already and learns no more", t.def.Name, MaxAttributes)
+	}
+	v, _, err := value.Decode(encoded)
+	if err != nil {
+		return nil, err.Error()
+	}
+	decl, ok := schema.Infer(v)
+	if !ok {
+		return nil, ""
+	}
+	s.learnAttribute(t, name, decl)
+	return t.cols[name], ""
+}
+
+// MaxAttributes bounds what an event type or the profile learns by itself.
+const MaxAttributes = 500
+
+func (s *State) learnAttribute(t *eventType, name string, decl schema.Attr) {
+	d := *t.def
+	d.Attributes = maps.Clone(d.Attributes)
+	if d.Attributes == nil {
+		d.Attributes = schema.Attrs{}
+	}
+	d.Attributes[name] = decl
+	s.keepLearned(DefKey{DefEvent, d.Name}, &d)
+	t.setDef(&d)
+	s.rebuildCatalogue()
+}
+
+// learnKeys adds the undeclared keys of an object or of line items to their declaration, where the type learns.
+func (s *State) learnKeys(t *eventType, c *attrColumn, encoded []byte) bool {
+	if t.def.Policy != schema.Learn || c.decl.Type != schema.Object && c.decl.Type != schema.ObjectList {
+		return false
+	}
+	v, _, err := value.Decode(encoded)
+	if err != nil {
+		return false
+	}
+	seen, ok := schema.Infer(v)
+	if !ok || seen.Type != c.decl.Type {
+		return false
+	}
+	decl := c.decl
+	decl.Fields = maps.Clone(decl.Fields)
+	if decl.Fields == nil {
+		decl.Fields = schema.Attrs{}
+	}
+	grown := false
+	for name, f := range seen.Fields {
+		if _, known := decl.Fields[name]; !known && len(decl.Fields) < MaxAttributes {
+			decl.Fields[name], grown = f, true
+		}
+	}
+	if grown {
+		s.learnAttribute(t, c.name, decl)
+	}
+	return grown
+}
+
+func (s *State) unknownProfileAttribute(name string) string {
+	return fmt.Sprintf("unknown profile attribute %q%s", name, schema.DidYouMean(name, s.Catalogue.Profile.Names()))
+}
+
+func (s *State) learnProfileAttribute(name string, encoded []byte) (*attribute, string) {
+	if s.profilePolicy != schema.Learn {
+		return nil, s.unknownProfileAttribute(name)
+	}
+	if err := schema.CheckName("an attribute", name); err != nil {
+		return nil, err.Error()
+	}
+	if len(s.attrs) >= MaxAttributes {
+		return nil, fmt.Sprintf("profiles have %d attributes already and learn no more", MaxAttributes)
+	}
+	v, _, err := value.Decode(encoded)
+	if err != nil {
+		return nil, err.Error()
+	}
+	decl, ok := schema.Infer(v)
+	if !ok {
+		return nil, ""
+	}
+	d := profileDef{Policy: s.profilePolicy, Attributes: maps.Clone(s.Catalogue.Profile)}
+	d.Attributes[name] = decl
+	s.keepLearned(DefKey{DefProfile, ""}, d)
+	a := s.addAttribute(name, decl)
+	s.rebuildCatalogue()
+	return a, ""
+}
+
+// ParseDuration reads a whole number with a unit: s, m, h, d (24 hours) or w. The result is in microseconds.
+func ParseDuration(text string) (int64, error) {
+	units := map[byte]int64{'s': 1, 'm': 60, 'h': 3600, 'd': 86400, 'w': 7 * 86400}
+	n := int64(0)
+	for i := 0; i < len(text); i++ {
+		if c := text[i]; '0' <= c && c <= '9' && n < 1e9 {
+			n = n*10 + int64(c-'0')
+			continue
+		}
+		if u := units[text[i]]; u != 0 && i > 0 && i == len(text)-1 {
+			return n * u * 1e6, nil
+		}
+		break
+	}
+	return 0, fmt.Errorf("%q is no duration: use a whole number and s, m, h, d or w, as in \"30d\"", text)
+}

@@ -1,0 +1,226 @@
+package fold
+
+import (
+	"fmt"
+	"sort"
+
+	"github.com/embedcdp/cdp/internal/record"
+	"github.com/embedcdp/cdp/internal/schema"
+	"github.com/embedcdp/cdp/internal/value"
+)
+
+// objectType is one kind of business object with every version of every record.
+type objectType struct {
+	def  *schema.ObjectType
+	byID map[string]*objectRecord
+
+	segments []*segment // that follow references to this type
+}
+
+// objectRecord is one object: its versions in order of the time from which each holds.
+type objectRecord struct {
+	versions []objectVersion
+	missed   bool // something looked for it before it was there
+}
+
+type objectVersion struct {
+	from  int64
+	value []byte // encoded Object with all attributes; nil when the object was deleted
+}
+
+// object folds a new version of a business object: the attributes given change, the others stay.
+func (s *State) object(r *record.Record, names []string) Verdict {
+	o := s.objects[names[r.Name]]
+	if o == nil {
+		known := make([]string, 0, len(s.objects))
+		for name := range s.objects {
+			known = append(known, name)
+		}
+		return Verdict{Code: Rejected, Reason: fmt.Sprintf("unknown object type %q%s; define it first", names[r.Name], schema.DidYouMean(names[r.Name], known))}
+	}
+	at := r.Time
+	if at == 0 {
+		at = s.Now
+	}
+	rec := o.byID[string(r.ID)]
+	var enc []byte
+	if r.Flags&record.FlagDelete == 0 {
+		v, problem := s.objectValue(o, r, names, rec.before(at))
+		if problem != "" {
+			return Verdict{Code: Rejected, Reason: problem}
+		}
+		enc = value.Append(nil, v)
+	}
+	i := s.objectLog.Append()
+	t := s.objectLog
+	t.Column("q").SetInt(i, s.next())
+	t.Column("type").SetString(i, []byte(o.def.Name))
+	t.Column("id").SetBytes(i, r.ID)
+	t.Column("t").SetInt(i, at)
+	if enc == nil {
+		t.Column("deleted").SetBool(i, true)
+	} else {
+		t.Column("value").SetBytes(i, enc)
+	}
+	s.mix(uint64(i))
+	if o.put(string(r.ID), at, enc) && len(o.segments) > 0 {
+		s.deferAll(o.segments)
+	}
+	return Verdict{}
+}
+
+func (s *State) objectValue(o *objectType, r *record.Record, names []string, old []byte) (value.Value, string) {
+	fields := map[string]value.Value{}
+	if old != nil {
+		if v, _, err := value.Decode(old); err == nil {
+			for _, f := range v.Fields {
+				fields[f.Name] = f.Value
+			}
+		}
+	}
+	for _, a := range r.Attrs {
+		name := names[a.Name]
+		v, _, err := value.Decode(a.Value)
+		if err != nil {
+			return v, err.Error()
+		}
+		decl, known := o.def.Attributes[name]
+		if !known {
+			if o.def.Policy != schema.Learn {
+				return v, fmt.Sprintf("unknown attribute %q of object %q%s", name, o.def.Name, schema.DidYouMean(name, o.def.Attributes.Names()))
+			}
+			var ok bool
+			if decl, ok = schema.Infer(v); !ok || schema.CheckName("an attribute", name) != nil {
+				continue
+			}
+			s.learnObjectAttribute(o, name, decl)
+		}
+		if v.IsAbsent() {
+			delete(fields, name)
+			continue
+		}
+		if v, err = decl.Coerce(v); err != nil {
+			return v, fmt.Sprintf("attribute %q of object %s %q %v", name, o.def.Name, r.ID, err)
+		}
+		fields[name] = v
+	}
+	list := make([]value.Field, 0, len(fields))
+	for _, name := range o.def.Attributes.Names() {
+		v, there := fields[name]
+		if !there {
+			d, err := o.def.Attributes[name].DefaultValue()
+			if err == nil && !d.IsAbsent() {
+				v, there = d, true
+			} else if o.def.Attributes[name].Required {
+				return v, fmt.Sprintf("object %s %q lacks the required attribute %q", o.def.Name, r.ID, name)
+			}
+		}
+		if there {
+			list = append(list, value.Field{Name: name, Value: v})
+		}
+	}
+	return value.ObjectOf(list), ""
+}
+
+func (s *State) learnObjectAttribute(o *objectType, name string, decl schema.Attr) {
+	d := *o.def
+	d.Attributes = schema.Attrs{name: decl}
+	for k, v := range o.def.Attributes {
+		d.Attributes[k] = v
+	}
+	s.keepLearned(DefKey{DefObject, d.Name}, &d)
+	o.def = &d
+	s.rebuildCatalogue()
+}
+
+// put enters a version. It reports whether answers about the past may change by it: when it is not the newest, or the
+// first of an object that something looked for.
+func (o *objectType) put(id string, from int64, enc []byte) (changesPast bool) {
+	rec := o.byID[id]
+	if rec == nil {
+		rec = &objectRecord{}
+		o.byID[id] = rec
+	}
+	changesPast = rec.missed
+	rec.missed = false
+	i := sort.Search(len(rec.versions), func(i int) bool { return rec.versions[i].from > from })
+	changesPast = changesPast || i < len(rec.versions)
+	rec.versions = append(rec.versions, objectVersion{})
+	copy(rec.versions[i+1:], rec.versions[i:])
+	rec.versions[i] = objectVersion{from, enc}
+	return changesPast
+}
+
+// before is the version on which one at this time builds: the last not after it.
+func (rec *objectRecord) before(at int64) []byte {
+	if rec == nil {
+		return nil
+	}
+	i := sort.Search(len(rec.versions), func(i int) bool { return rec.versions[i].from > at })
+	if i == 0 {
+		return nil
+	}
+	return rec.versions[i-1].value
+}
+
+// at is the version a reference at this time binds to: the last not after it, else the first later one.
+func (rec *objectRecord) at(t int64) []byte {
+	i := sort.Search(len(rec.versions), func(i int) bool { return rec.versions[i].from > t })
+	if i == 0 {
+		i = 1
+	}
+	return rec.versions[i-1].value
+}
+
+// At implements roweval.Objects.
+func (s *State) At(typ, id string, t int64) (get func(name string) value.Value, ok bool) {
+	o := s.objects[typ]
+	if o == nil {
+		return nil, false
+	}
+	rec := o.byID[id]
+	if rec == nil || len(rec.versions) == 0 {
+		if s.batch.noting && rec == nil {
+			o.byID[id] = &objectRecord{missed: true}
+		}
+		return nil, false
+	}
+	enc := rec.at(t)
+	if enc == nil {
+		return nil, false
+	}
+	return func(name string) value.Value {
+		v, _ := value.FieldOf(enc, name)
+		return v
+	}, true
+}
+
+// Object returns the newest version of an object and the time from which it holds.
+func (s *State) Object(typ, id string) (v value.Value, from int64, ok bool) {
+	o := s.objects[typ]
+	if o == nil || o.byID[id] == nil || len(o.byID[id].versions) == 0 {
+		return value.Value{}, 0, false
+	}
+	last := o.byID[id].versions[len(o.byID[id].versions)-1]
+	if last.value == nil {
+		return value.Value{}, 0, false
+	}
+	v, _, err := value.Decode(last.value)
+	return v, last.from, err == nil
+}
+
+// ObjectIDs returns the ids of all objects of a type, in order.
+func (s *State) ObjectIDs(typ string) []string {
+	o := s.objects[typ]
+	if o == nil {
+		return nil
+	}
+	ids := make([]string, 0, len(o.byID))
+	for id, rec := range o.byID {
+		if n := len(rec.versions); n > 0 && rec.versions[n-1].value != nil {
+			ids = append(ids, id)
+		}
+	}
+	sort.Strings(ids)
+	return ids
+}

@@ -1,0 +1,288 @@
+package fold
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/embedcdp/cdp/internal/column"
+	"github.com/embedcdp/cdp/internal/identity"
+	"github.com/embedcdp/cdp/internal/record"
+	"github.com/embedcdp/cdp/internal/schema"
+	"github.com/embedcdp/cdp/internal/value"
+)
+
+// attribute is one profile attribute: its current value for each canonical row, and since when.
+// The history of every change is in the table "sets".
+type attribute struct {
+	name string
+	decl schema.Attr
+	now  *column.Column // current values by row
+	at   *column.Column // time of the current value by row
+
+	segments []*segment // that read this attribute
+}
+
+// resolve finds or makes the profile a record belongs to, and links what it shows to be one person.
+// It returns the row the record is kept under, which linking never changes.
+func (s *State) resolve(r *record.Record, names []string, cause Cause) (row uint32, problem string) {
+	if len(r.Idents) == 0 {
+		return 0, "nobody is named: give a user id, an anonymous id or another identifier"
+	}
+	b := &s.batch
+	b.idents, b.holders = b.idents[:0], b.holders[:0]
+	for _, id := range r.Idents {
+		name := names[id.Kind]
+		if len(id.ID) == 0 || len(id.ID) > identity.MaxID {
+			return 0, fmt.Sprintf("the identifier %q has %d bytes; it takes 1 to %d", name, len(id.ID), identity.MaxID)
+		}
+		if _, known := s.kindCode[name]; !known {
+			if err := schema.CheckName("a kind of identifier", name); err != nil {
+				return 0, err.Error()
+			}
+			if len(s.kinds) == 200 {
+				return 0, fmt.Sprintf("kind of identifier %q: there are 200 kinds already", name)
+			}
+		}
+		kind := s.kind(name)
+		b.idents = append(b.idents, identity.Identifier{Kind: kind, ID: id.ID})
+		if row, ok := s.ids.Find(kind, id.ID); ok {
+			b.holders = append(b.holders, [2]uint32{row, s.ids.Canonical(row)})
+		}
+	}
+	s.ids.Resolve(b.idents, &b.resolution)
+	res := &b.resolution
+	for _, step := range res.Steps {
+		switch step.Do {
+		case identity.DoAttach:
+			s.logIdentifier(step.Row, step.Identifier.Kind, step.Identifier.ID)
+		case identity.DoLink:
+			s.logLink(step.Row, step.Into, "came together: "+s.namesOf(b.idents), true)
+		}
+	}
+	for _, c := range res.Conflicts {
+		s.logLink(c.Row, c.Holder, fmt.Sprintf("refused: %s %q belongs to another customer", s.kinds[c.Identifier.Kind], c.Identifier.ID), false)
+	}
+	for _, step := range res.Steps {
+		switch step.Do {
+		case identity.DoNewRow:
+			if s.ids.Canonical(step.Row) == step.Row {
+				s.newRow(step.Row, cause)
+			}
+		case identity.DoLink:
+			from := step.Row
+			for _, h := range b.holders {
+				if h[0] == step.Row {
+					from = h[1]
+				}
+			}
+			s.merge(from, s.ids.Canonical(step.Into))
+		}
+	}
+	return res.Row, ""
+}
+
+// namesOf says which identifiers came together, as the reason of a link.
+func (s *State) namesOf(ids []identity.Identifier) string {
+	parts := make([]string, len(ids))
+	for i, id := range ids {
+		parts[i] = fmt.Sprintf("%s %q", s.kinds[id.Kind], id.ID)
+	}
+	return strings.Join(parts, " and ")
+}
+
+func (s *State) logIdentifier(row uint32, kind uint8, id []byte) {
+	t := s.identifiers
+	i := t.Append()
+	t.Column("q").SetInt(i, s.next())
+	t.Column("row").SetUint(i, row)
+	t.Column("kind").SetString(i, []byte(s.kinds[kind]))
+	t.Column("id").SetBytes(i, id)
+	t.Column("t").SetInt(i, s.Now)
+	s.mix(uint64(row))
+}
+
+func (s *State) logLink(row, into uint32, reason string, ok bool) {
+	t := s.links
+	i := t.Append()
+	t.Column("q").SetInt(i, s.next())
+	t.Column("row").SetUint(i, row)
+	t.Column("into").SetUint(i, into)
+	t.Column("reason").SetString(i, []byte(reason))
+	t.Column("t").SetInt(i, s.Now)
+	t.Column("ok").SetBool(i, ok)
+	s.mix(uint64(row)<<32 | uint64(into))
+}
+
+// newRow lets a new profile start from each segment's answer for an empty one.
+func (s *State) newRow(row uint32, cause Cause) {
+	for _, seg := range s.byRank {
+		if seg.emptyMatters {
+			s.touch(seg)
+		}
+	}
+	if len(s.batch.dirty) > 0 {
+		s.settleRow(row, s.Now, cause)
+	}
+}
+
+// merge gives a customer what its visitor had: attributes by the latest time, segments, enrolments. The events need
+// nothing: they stay under the visitor's row and are read through the customer's group.
+func (s *State) merge(visitor, customer uint32) {
+	s.mergeAttributes(visitor, customer)
+	for _, seg := range s.byRank {
+		if seg.members.Contains(visitor) {
+			s.flip(seg, visitor, false, s.Now, CauseMerge)
+		}
+		s.touch(seg)
+	}
+	s.journeys.move(visitor, customer)
+	s.settleRow(customer, s.Now, CauseMerge)
+}
+
+func (s *State) mergeAttributes(visitor, customer uint32) {
+	for _, name := range s.attrNames {
+		a := s.attrs[name]
+		v := getCell2(a.now, visitor)
+		if v.IsAbsent() {
+			continue
+		}
+		if at := a.at.Int(visitor); !a.has(customer) || a.at.Int(customer) <= at {
+			a.put(customer, value.Append(nil, v), at)
+		}
+	}
+}
+
+// identify folds what is newly known of a person: identifiers that belong together, and attributes.
+func (s *State) identify(r *record.Record, names []string, cause Cause) Verdict {
+	set := make([]pendingSet, 0, len(r.Attrs))
+	for _, at := range r.Attrs {
+		name := names[at.Name]
+		a := s.attrs[name]
+		if value.Kind(at.Value[0]) == value.Absent {
+			if a == nil {
+				return s.reject(r, names, s.unknownProfileAttribute(name))
+			}
+			set = append(set, pendingSet{a, nil})
+			continue
+		}
+		if a == nil {
+			var problem string
+			if a, problem = s.learnProfileAttribute(name, at.Value); problem != "" {
+				return s.reject(r, names, problem)
+			}
+			if a == nil {
+				continue
+			}
+		}
+		s.batch.spill = s.batch.spill[:0]
+		bytes, err := s.fit(a.decl, at.Value)
+		if err != nil {
+			return s.reject(r, names, fmt.Sprintf("profile attribute %q %v", name, err))
+		}
+		set = append(set, pendingSet{a, append([]byte(nil), bytes...)})
+	}
+	row, problem := s.resolve(r, names, cause)
+	if problem != "" {
+		return s.reject(r, names, problem)
+	}
+	at := r.Time
+	if at == 0 {
+		at = s.Now
+	}
+	s.setAttributes(row, set, at, cause)
+	return Verdict{}
+}
+
+// pendingSet is one checked attribute of a profile; nil bytes remove it.
+type pendingSet struct {
+	attr  *attribute
+	bytes []byte
+}
+
+func (s *State) setAttributes(row uint32, set []pendingSet, at int64, cause Cause) {
+	who := s.ids.Canonical(row)
+	for _, p := range set {
+		if s.setAttribute(row, who, p.attr, p.bytes, at) {
+			for _, seg := range p.attr.segments {
+				s.touch(seg)
+			}
+		}
+	}
+	s.settleRow(who, s.Now, cause)
+	s.journeys.changed(s, who)
+	s.settle()
+}
+
+// setAttribute keeps the latest value by the caller's time. What changes nothing is dropped; what comes late is kept as
+// history and changes nothing now. It reports whether the current value changed.
+func (s *State) setAttribute(row, who uint32, a *attribute, bytes []byte, at int64) bool {
+	old := getCell2(a.now, who)
+	late := a.has(who) && a.at.Int(who) > at
+	if !late && sameBytes(old, bytes) {
+		return false
+	}
+	t := s.sets
+	i := t.Append()
+	t.Column("q").SetInt(i, s.next())
+	t.Column("row").SetUint(i, row)
+	t.Column("attr").SetString(i, []byte(a.name))
+	t.Column("t").SetInt(i, at)
+	t.Column("a").SetInt(i, s.Now)
+	if bytes != nil {
+		t.Column("value").SetBytes(i, bytes)
+	}
+	if !late && !old.IsAbsent() {
+		t.Column("old").SetBytes(i, value.Append(nil, old))
+	}
+	s.mix(uint64(row)<<32 | uint64(i))
+	if late {
+		return false
+	}
+	a.put(who, bytes, at)
+	return true
+}
+
+func sameBytes(old value.Value, b []byte) bool {
+	if b == nil {
+		return old.IsAbsent()
+	}
+	v, _, err := value.Decode(b)
+	return err == nil && v.Equal(old)
+}
+
+// has says whether the row was ever given a value (removing one counts: a late set must not bring it back).
+func (a *attribute) has(row uint32) bool {
+	return int(row) < a.at.Len() && a.at.Int(row) != column.AbsentInt
+}
+
+// put stores the current value; nil removes it.
+func (a *attribute) put(row uint32, bytes []byte, at int64) {
+	a.now.Grow(int(row) + 1)
+	a.at.Grow(int(row) + 1)
+	a.at.SetInt(row, at)
+	if bytes == nil {
+		a.now.Clear(row)
+		return
+	}
+	setCell(a.now, row, bytes)
+}
+
+// getCell2 is getCell for a column that may be shorter than the row.
+func getCell2(c *column.Column, row uint32) value.Value {
+	if int(row) >= c.Len() {
+		return value.Value{}
+	}
+	return getCell(c, row)
+}
+
+// addAttribute declares a profile attribute, or changes its declaration.
+func (s *State) addAttribute(name string, decl schema.Attr) *attribute {
+	a := s.attrs[name]
+	if a == nil {
+		a = &attribute{name: name, now: column.NewVector(columnKind(decl.Type)), at: column.NewVector(column.Int64)}
+		s.attrs[name] = a
+		s.attrNames = append(s.attrNames, name)
+	}
+	a.decl = decl
+	return a
+}

@@ -1,0 +1,78 @@
+package fold
+
+// This file is the order in which one thing leads to another: an event changes segments, a segment's flip starts a
+// journey, a journey's step is an event again. What follows is queued and handled one by one, so the order is plain.
+
+// stimulus is something that segments or journeys may react to.
+type stimulus struct {
+	kind  stimulusKind
+	typ   *eventType // onEvent
+	seg   *segment   // onFlip
+	in    bool       // onFlip: entered
+	index uint32     // of the event in its type's table, or of the flip
+	row   uint32     // canonical
+	at    int64      // when it happened, by its own time
+	cause Cause
+	depth int // how many steps from the record that began it
+}
+
+type stimulusKind uint8
+
+const (
+	onEvent stimulusKind = 1
+	onFlip  stimulusKind = 2
+)
+
+// maxDepth ends journeys that start each other for ever: beyond it nobody enters a journey.
+const maxDepth = 16
+
+// touched is a row whose segments are asked at the end of the batch.
+type touched struct {
+	row   uint32
+	typ   *eventType
+	cause Cause
+}
+
+type touchKey struct{ row, typ uint32 }
+
+func (s *State) stimulate(x stimulus) {
+	x.depth = s.batch.depth + 1
+	s.batch.queue = append(s.batch.queue, x)
+}
+
+// settle handles what is queued until nothing is left.
+func (s *State) settle() {
+	if s.batch.settling {
+		return
+	}
+	s.batch.settling = true
+	for i := 0; i < len(s.batch.queue); i++ {
+		x := s.batch.queue[i]
+		s.batch.depth = x.depth
+		s.react(x)
+	}
+	s.batch.queue = s.batch.queue[:0]
+	s.batch.depth = 0
+	s.batch.settling = false
+}
+
+func (s *State) react(x stimulus) {
+	if x.kind == onFlip {
+		s.journeys.onFlip(s, x)
+		return
+	}
+	if len(x.typ.segments) > 0 {
+		if x.cause.startsJourneys() {
+			for _, seg := range x.typ.segments {
+				s.touch(seg)
+			}
+			s.settleRow(x.row, s.Now, x.cause)
+		} else if key := (touchKey{x.row, x.typ.id}); !s.isDeferred(key) {
+			s.batch.isDeferred[key] = struct{}{}
+			s.batch.deferred = append(s.batch.deferred, touched{x.row, x.typ, x.cause})
+		}
+	}
+	s.journeys.onEvent(s, x)
+}
+
+func (s *State) isDeferred(k touchKey) bool { _, yes := s.batch.isDeferred[k]; return yes }

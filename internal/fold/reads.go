@@ -1,0 +1,433 @@
+package fold
+
+import (
+	"bytes"
+	"cmp"
+	"iter"
+	"maps"
+	"slices"
+
+	"github.com/RoaringBitmap/roaring/v2"
+
+	"github.com/embedcdp/cdp/internal/column"
+	"github.com/embedcdp/cdp/internal/identity"
+	"github.com/embedcdp/cdp/internal/roweval"
+	"github.com/embedcdp/cdp/internal/schema"
+	"github.com/embedcdp/cdp/internal/value"
+)
+
+// This file is what readers ask of the state. Nothing here changes it.
+
+// Find returns the canonical row of the person an identifier belongs to.
+func (s *State) Find(kind, id string) (row uint32, ok bool) {
+	code, known := s.kindCode[kind]
+	if !known {
+		return 0, false
+	}
+	if row, ok = s.ids.Find(code, []byte(id)); !ok {
+		return 0, false
+	}
+	return s.ids.Canonical(row), true
+}
+
+// Identifiers returns all identifiers of a person by kind, in order of attachment.
+func (s *State) Identifiers(row uint32) map[string][]string {
+	out := map[string][]string{}
+	for _, id := range s.ids.Identifiers(row) {
+		out[s.kinds[id.Kind]] = append(out[s.kinds[id.Kind]], string(id.ID))
+	}
+	return out
+}
+
+// UserIDOf returns the user id of a customer, or "" for a visitor.
+func (s *State) UserIDOf(row uint32) string { return s.firstID(row, identity.UserID) }
+
+// AnonymousIDOf returns a person's first anonymous id, or "".
+func (s *State) AnonymousIDOf(row uint32) string { return s.firstID(row, identity.AnonymousID) }
+
+func (s *State) firstID(row uint32, kind uint8) string {
+	for _, id := range s.ids.Identifiers(row) {
+		if id.Kind == kind {
+			return string(id.ID)
+		}
+	}
+	return ""
+}
+
+// IsCustomer says whether a person holds a user id.
+func (s *State) IsCustomer(row uint32) bool { return s.ids.IsCustomer(row) }
+
+// Customers and Visitors count profiles; a visitor that is linked to a customer counts no more.
+func (s *State) Customers() int { return s.ids.Customers() }
+func (s *State) Visitors() int  { return s.ids.Profiles() - s.ids.Customers() }
+
+// Profiles yields every canonical row: customers, or visitors that belong to none.
+func (s *State) Profiles(visitors bool) iter.Seq[uint32] {
+	return func(yield func(uint32) bool) {
+		for row := range uint32(s.ids.Rows()) {
+			if s.ids.Canonical(row) == row && s.ids.IsCustomer(row) != visitors && !yield(row) {
+				return
+			}
+		}
+	}
+}
+
+// Rows is the number of profile rows, linked ones included; Canonical says whom a row belongs to.
+func (s *State) Rows() int                   { return s.ids.Rows() }
+func (s *State) Canonical(row uint32) uint32 { return s.ids.Canonical(row) }
+
+// Attributes returns a person's attributes by name.
+func (s *State) Attributes(row uint32) map[string]value.Value {
+	out := map[string]value.Value{}
+	for name, a := range s.attrs {
+		if v := getCell2(a.now, row); !v.IsAbsent() {
+			out[name] = v
+		}
+	}
+	return out
+}
+
+// Attribute returns one attribute of a person.
+func (s *State) Attribute(row uint32, name string) value.Value { return person{s, row}.Attr(name) }
+
+// Link is one row of the merge ledger.
+type Link struct {
+	At        int64
+	Row, Into uint32
+	Reason    string
+	Refused   bool
+}
+
+// Links returns what the ledger says about a person.
+func (s *State) Links(row uint32) (out []Link) {
+	t := s.links
+	mine := map[uint32]bool{}
+	for m := range s.ids.Members(row) {
+		mine[m] = true
+	}
+	for i := range uint32(t.Len()) {
+		l := Link{t.Column("t").Int(i), t.Column("row").Uint(i), t.Column("into").Uint(i), t.Column("reason").Str(i), false}
+		if ok, _ := t.Column("ok").Bool(i); !ok {
+			l.Refused = true
+		}
+		if mine[l.Row] || mine[l.Into] {
+			out = append(out, l)
+		}
+	}
+	return out
+}
+
+// Entry is one line of a timeline.
+type Entry struct {
+	ID     string
+	Name   string
+	At     int64
+	Seq    int64
+	Source string
+	System bool
+	Attrs  map[string]value.Value
+}
+
+// Timeline returns a person's events, newest first: at most max, of the types in only (all when empty), with order
+// (time, seq) before the given one (0, 0 begins at the newest).
+func (s *State) Timeline(row uint32, only []string, max int, beforeAt, beforeSeq int64) []Entry {
+	var refs []eventRef
+	for _, t := range s.types {
+		if len(only) == 0 || slices.Contains(only, t.def.Name) {
+			refs = s.eventsOf(t, row, refs)
+		}
+	}
+	type line struct {
+		at, seq int64
+		ref     eventRef
+		flip    uint32 // plus one
+	}
+	lines := make([]line, 0, len(refs))
+	for _, e := range refs {
+		lines = append(lines, line{e.Time(), e.seq(), e, 0})
+	}
+	for i := range s.flipsOf(row) {
+		if name := s.flipName(i); len(only) == 0 || slices.Contains(only, name) {
+			lines = append(lines, line{s.flips.Column("t").Int(i), s.flips.Column("q").Int(i), eventRef{}, i + 1})
+		}
+	}
+	if beforeAt != 0 || beforeSeq != 0 {
+		lines = slices.DeleteFunc(lines, func(l line) bool {
+			return l.at > beforeAt || l.at == beforeAt && l.seq >= beforeSeq
+		})
+	}
+	slices.SortFunc(lines, func(a, b line) int { return -cmp.Or(cmp.Compare(a.at, b.at), cmp.Compare(a.seq, b.seq)) })
+	out := make([]Entry, 0, min(len(lines), max))
+	for _, l := range lines[:min(len(lines), max)] {
+		if l.flip != 0 {
+			out = append(out, s.flipEntry(l.flip-1))
+		} else {
+			out = append(out, s.entry(l.ref))
+		}
+	}
+	return out
+}
+
+func (s *State) entry(e eventRef) Entry {
+	out := Entry{ID: e.ID(), Name: e.t.def.Name, At: e.Time(), Seq: e.seq(), Source: e.Source(), System: e.t.def.System, Attrs: map[string]value.Value{}}
+	for name := range e.t.cols {
+		if v := e.Attr(name); !v.IsAbsent() {
+			out.Attrs[name] = v
+		}
+	}
+	return out
+}
+
+// flipsOf yields the flips of everybody who is this person now, by index into the table.
+func (s *State) flipsOf(row uint32) iter.Seq[uint32] {
+	return func(yield func(uint32) bool) {
+		prev := s.flips.Column("prev")
+		for m := range s.ids.Members(row) {
+			if int(m) >= s.lastFlip.Len() {
+				continue
+			}
+			for i := s.lastFlip.Uint(m); i != 0; i = prev.Uint(i - 1) {
+				if !yield(i - 1) {
+					return
+				}
+			}
+		}
+	}
+}
+
+func (s *State) flipName(i uint32) string {
+	if in, _ := s.flips.Column("in").Bool(i); in {
+		return SegmentEntered
+	}
+	return SegmentLeft
+}
+
+func (s *State) flipEntry(i uint32) Entry {
+	t := s.flips
+	return Entry{Name: s.flipName(i), At: t.Column("t").Int(i), Seq: t.Column("q").Int(i), Source: "system", System: true,
+		Attrs: map[string]value.Value{
+			"segment": value.Str(s.segmentName(t.Column("segment").Uint(i))),
+			"cause":   value.Str(Cause(t.Column("cause").Uint(i)).String()),
+		}}
+}
+
+// segmentName is a segment's name, also after it was removed.
+func (s *State) segmentName(id uint32) string {
+	if seg := s.segments[id]; seg != nil {
+		return seg.name
+	}
+	return s.removedSegments[id]
+}
+
+// Flip is one entering or leaving of a segment.
+type Flip struct {
+	Row   uint32
+	At    int64
+	In    bool
+	Cause string
+}
+
+// Flips yields the flips of a segment in order of arrival.
+func (s *State) Flips(name string) iter.Seq[Flip] {
+	return func(yield func(Flip) bool) {
+		t := s.flips
+		for i := range uint32(t.Len()) {
+			if s.segmentName(t.Column("segment").Uint(i)) != name {
+				continue
+			}
+			in, _ := t.Column("in").Bool(i)
+			if !yield(Flip{t.Column("row").Uint(i), t.Column("t").Int(i), in, Cause(t.Column("cause").Uint(i)).String()}) {
+				return
+			}
+		}
+	}
+}
+
+// Since returns the segments a person is in, and since when.
+func (s *State) Since(row uint32) map[string]int64 {
+	out := map[string]int64{}
+	for i := range s.flipsOf(row) {
+		seg := s.segments[s.flips.Column("segment").Uint(i)]
+		if seg == nil || !seg.members.Contains(row) {
+			continue
+		}
+		if in, _ := s.flips.Column("in").Bool(i); in && s.flips.Column("row").Uint(i) == row {
+			if at, there := out[seg.name]; !there || s.flips.Column("t").Int(i) > at {
+				out[seg.name] = s.flips.Column("t").Int(i)
+			}
+		}
+	}
+	return out
+}
+
+// Members returns a copy of a segment's membership by canonical row.
+func (s *State) Members(name string) (*roaring.Bitmap, bool) {
+	seg := s.segNamed[name]
+	if seg == nil {
+		return nil, false
+	}
+	return seg.members.Clone(), true
+}
+
+// SegmentNames returns the names of all segments, in order.
+func (s *State) SegmentNames() []string { return slices.Sorted(maps.Keys(s.segNamed)) }
+
+// InputOf is a person as an expression is asked about them at this log time.
+func (s *State) InputOf(row uint32) roweval.Input {
+	return roweval.Input{Person: person{s, row}, Objects: s, Now: s.Now}
+}
+
+// SegmentProgram returns a segment's compiled condition.
+func (s *State) SegmentProgram(name string) (*roweval.Program, bool) {
+	seg := s.segNamed[name]
+	if seg == nil {
+		return nil, false
+	}
+	return seg.prog, true
+}
+
+// Population says whether a person belongs to those a segment is about.
+func (s *State) Population(name string, row uint32) bool {
+	seg := s.segNamed[name]
+	return seg != nil && s.ids.IsCustomer(row) != seg.visitors
+}
+
+// RejectedEvent is an event that was not accepted.
+type RejectedEvent struct {
+	ID, Name, Source, Reason string
+	At                       int64
+	Replayed                 bool
+}
+
+// RejectedEvents returns rejected events in order of arrival; those accepted by a replay only when all is set.
+func (s *State) RejectedEvents(all bool) []RejectedEvent {
+	var out []RejectedEvent
+	t := s.rejected
+	for i := range uint32(t.Len()) {
+		if s.replayOK[i] && !all {
+			continue
+		}
+		out = append(out, RejectedEvent{string(t.Column("id").Bytes(i)), t.Column("name").Str(i), t.Column("source").Str(i),
+			string(t.Column("reason").Bytes(i)), t.Column("t").Int(i), s.replayOK[i]})
+	}
+	return out
+}
+
+// EnrolmentView is one person's place in a journey.
+type EnrolmentView struct {
+	Row     uint32
+	Journey string
+	Version uint32
+	Node    string
+	Key     string
+	Entered int64
+	Reached int64
+	Due     int64
+}
+
+// Enrolments returns who is inside a journey ("" is any), or only one person, in order of entry.
+func (s *State) Enrolments(name string, row uint32, onlyRow bool) []EnrolmentView {
+	var out []EnrolmentView
+	for _, h := range slices.Sorted(maps.Keys(s.journeys.live)) {
+		e := s.journeys.live[h]
+		if name != "" && e.Journey != name || onlyRow && e.Row != row {
+			continue
+		}
+		out = append(out, EnrolmentView{e.Row, e.Journey, e.Version, e.Node, e.Key, e.Entered, e.Reached, e.Due})
+	}
+	return out
+}
+
+// EventTable is the columns of one event type, for reports: cells by event index in order of arrival.
+type EventTable struct {
+	Table  *column.Table
+	Time   *column.Column
+	Row    *column.Column
+	Seq    *column.Column
+	Source *column.Column
+}
+
+// EventTable returns an event type's columns.
+func (s *State) EventTable(name string) (EventTable, bool) {
+	t := s.typeNamed[name]
+	if t == nil {
+		return EventTable{}, false
+	}
+	return EventTable{t.tab, t.time, t.row, t.seq, t.source}, true
+}
+
+// EventAt is one event as expressions see it.
+func (s *State) EventAt(name string, i uint32) roweval.Event { return eventRef{s.typeNamed[name], i} }
+
+// EventCount is the number of events of a type.
+func (s *State) EventCount(name string) int {
+	if t := s.typeNamed[name]; t != nil {
+		return t.tab.Len()
+	}
+	return 0
+}
+
+// TriggerOf is the event that started the journey a message belongs to; nil when a segment did.
+func (s *State) TriggerOf(x Send) roweval.Event {
+	if x.trigger.t == nil {
+		return nil
+	}
+	return x.trigger
+}
+
+// OpenRejected is the number of rejected events that no replay has accepted.
+func (s *State) OpenRejected() int { return s.openRej }
+
+// BodyOf returns the JSON of a definition, and whether there is one.
+func (s *State) BodyOf(kind, name string) ([]byte, bool) {
+	d := s.defs[DefKey{kind, name}]
+	if d == nil {
+		return nil, false
+	}
+	return bytes.Clone(d.Body), true
+}
+
+// SystemTypes returns the event types that the platform writes itself.
+func (s *State) SystemTypes() []*schema.EventType {
+	var out []*schema.EventType
+	for _, t := range s.types {
+		if t.def.System {
+			out = append(out, t.def)
+		}
+	}
+	return out
+}
+
+// MayReceive says whether consent lets a person be sent messages on a channel now.
+func (s *State) MayReceive(row uint32, channel string) bool {
+	granted, given := s.Consent(row, channel)
+	return granted || !given && !slices.Contains(s.Settings.OptIn, channel)
+}
+
+// messageTypes are the event types that tell what became of messages.
+var messageTypes = []string{MessageQueued, MessageSent, MessageRetried, MessageBounced, MessageFailed, MessageSuppressed}
+
+// MessageEvents yields what became of messages with the person's canonical row, in order of arrival.
+func (s *State) MessageEvents(only []string) iter.Seq2[uint32, Entry] {
+	if len(only) == 0 {
+		only = messageTypes
+	}
+	return func(yield func(uint32, Entry) bool) {
+		var refs []eventRef
+		for _, name := range only {
+			t := s.typeNamed[name]
+			if t == nil || !slices.Contains(messageTypes, name) {
+				continue
+			}
+			for i := range uint32(t.tab.Len()) {
+				refs = append(refs, eventRef{t, i})
+			}
+		}
+		slices.SortFunc(refs, func(a, b eventRef) int { return cmp.Compare(a.seq(), b.seq()) })
+		for _, e := range refs {
+			if !yield(s.ids.Canonical(e.t.row.Uint(e.i)), s.entry(e)) {
+				return
+			}
+		}
+	}
+}

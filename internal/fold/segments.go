@@ -1,0 +1,315 @@
+package fold
+
+import (
+	"fmt"
+	"math"
+	"slices"
+
+	"github.com/RoaringBitmap/roaring/v2"
+
+	"github.com/embedcdp/cdp/internal/celenv"
+	"github.com/embedcdp/cdp/internal/roweval"
+	"github.com/embedcdp/cdp/internal/schema"
+	"github.com/embedcdp/cdp/internal/value"
+)
+
+// SegmentDef is the stored form of a segment.
+type SegmentDef struct {
+	Name        string   `json:"name"`
+	Of          string   `json:"of,omitempty"` // "customers" (also "") or "visitors"
+	Where       string   `json:"where"`        // CEL
+	Description string   `json:"description,omitempty"`
+	Labels      []string `json:"labels,omitempty"`
+	Owner       string   `json:"owner,omitempty"`
+}
+
+// segment is a live segment: its members are right at every instant, because whatever can change an answer says so:
+// an event or attribute it reads, a segment it asks for, an object it follows, or a deadline.
+type segment struct {
+	id       uint32
+	name     string
+	def      SegmentDef
+	visitors bool
+	prog     *roweval.Program
+	expr     *celenv.Expr
+	deps     celenv.Deps
+	rank     int // above every segment it asks for
+	members  *roaring.Bitmap
+	pending  map[uint32]int64 // the one valid deadline of a row
+
+	emptyMatters bool       // an empty profile may be a member, now or later
+	dependents   []*segment // that ask for this one
+	queued       bool
+	starts       []*journeyDef // that start on entering or leaving it
+}
+
+func (s *State) compileSegment(def *SegmentDef) (*celenv.Expr, *roweval.Program, error) {
+	expr, err := celenv.Compile(s.Catalogue, celenv.Scope{Person: true, Want: celenv.Bool}, def.Where)
+	if err != nil {
+		return nil, nil, err
+	}
+	prog, err := roweval.New(expr)
+	return expr, prog, err
+}
+
+func (s *State) prepareSegment(name string, body []byte) (func(), error) {
+	var d SegmentDef
+	if err := strict(body, &d); err != nil {
+		return nil, err
+	}
+	if err := schema.CheckName("a segment", name); err != nil {
+		return nil, err
+	}
+	if d.Name != name {
+		return nil, fmt.Errorf("the definition is named %q, not %q", d.Name, name)
+	}
+	if d.Of != "" && d.Of != "customers" && d.Of != "visitors" {
+		return nil, fmt.Errorf("of %q: use \"customers\" or \"visitors\"", d.Of)
+	}
+	expr, prog, err := s.compileSegment(&d)
+	if err != nil {
+		return nil, err
+	}
+	if slices.Contains(expr.Deps().Segments, name) {
+		return nil, fmt.Errorf("it asks whether a profile is in %q, which is itself", name)
+	}
+	if path := s.cycle(name, expr.Deps().Segments, nil); path != nil {
+		return nil, fmt.Errorf("segments ask for each other in a circle: %q", append([]string{name}, path...))
+	}
+	return func() { s.setSegment(&d, expr, prog) }, nil
+}
+
+// cycle returns a path from one of the segments back to name, if there is one.
+func (s *State) cycle(name string, from []string, path []string) []string {
+	for _, f := range from {
+		if f == name {
+			return append(path, f)
+		}
+		if seg := s.segNamed[f]; seg != nil {
+			if p := s.cycle(name, seg.deps.Segments, append(path, f)); p != nil {
+				return p
+			}
+		}
+	}
+	return nil
+}
+
+// setSegment makes a new segment, or gives one a new condition, and brings its members up to now. While loading, the
+// members come from the log of flips instead.
+func (s *State) setSegment(d *SegmentDef, expr *celenv.Expr, prog *roweval.Program) {
+	seg := s.segNamed[d.Name]
+	if seg == nil {
+		seg = &segment{id: uint32(len(s.segments)), name: d.Name, members: roaring.New(), pending: map[uint32]int64{}}
+		s.segments = append(s.segments, seg)
+		s.segNamed[d.Name] = seg
+	}
+	seg.def, seg.visitors, seg.expr, seg.prog, seg.deps = *d, d.Of == "visitors", expr, prog, expr.Deps()
+	s.indexSegments()
+	s.rebuildCatalogue()
+	if s.loading {
+		return
+	}
+	clear(seg.pending)
+	s.recompute(seg, CauseDefine)
+}
+
+// indexSegments rebuilds who must be looked at when what changes.
+func (s *State) indexSegments() {
+	for _, t := range s.types {
+		t.segments = t.segments[:0]
+	}
+	for _, a := range s.attrs {
+		a.segments = a.segments[:0]
+	}
+	for _, o := range s.objects {
+		o.segments = o.segments[:0]
+	}
+	s.byRank = s.byRank[:0]
+	for _, seg := range s.segments {
+		if seg == nil {
+			continue
+		}
+		s.byRank = append(s.byRank, seg)
+		seg.dependents = seg.dependents[:0]
+		for _, name := range seg.deps.Events {
+			if t := s.typeNamed[name]; t != nil {
+				t.segments = append(t.segments, seg)
+			}
+		}
+		for _, name := range seg.deps.Attrs {
+			if a := s.attrs[name]; a != nil {
+				a.segments = append(a.segments, seg)
+			}
+		}
+		for _, name := range seg.deps.Objects {
+			if o := s.objects[name]; o != nil {
+				o.segments = append(o.segments, seg)
+			}
+		}
+	}
+	for _, seg := range s.byRank {
+		seg.rank = s.rankOf(seg)
+		for _, name := range seg.deps.Segments {
+			if dep := s.segNamed[name]; dep != nil {
+				dep.dependents = append(dep.dependents, seg)
+			}
+		}
+		r := seg.prog.Eval(roweval.Input{Person: nobody{}, Objects: s, Now: s.Now})
+		seg.emptyMatters = r.True() || r.Next != math.MaxInt64
+	}
+	slices.SortStableFunc(s.byRank, func(a, b *segment) int { return a.rank - b.rank })
+}
+
+func (s *State) rankOf(seg *segment) int {
+	rank := 0
+	for _, name := range seg.deps.Segments {
+		if dep := s.segNamed[name]; dep != nil {
+			rank = max(rank, s.rankOf(dep)+1)
+		}
+	}
+	return rank
+}
+
+// nobody is the profile that has nothing.
+type nobody struct{}
+
+func (nobody) Attr(string) value.Value       { return value.Value{} }
+func (nobody) Events(string) []roweval.Event { return nil }
+func (nobody) InSegment(string) bool         { return false }
+
+// recompute asks the segment's question of every profile in its population.
+func (s *State) recompute(seg *segment, cause Cause) {
+	for row := range uint32(s.ids.Rows()) {
+		if s.ids.Canonical(row) == row {
+			s.touch(seg)
+			s.settleRow(row, s.Now, cause)
+		}
+	}
+	s.settle()
+}
+
+// recompile follows a change of the portal's calendar: every expression means something else now.
+func (s *State) recompile() {
+	for _, seg := range s.byRank {
+		if expr, prog, err := s.compileSegment(&seg.def); err == nil {
+			seg.expr, seg.prog = expr, prog
+		}
+	}
+	for _, seg := range slices.Clone(s.byRank) {
+		s.recompute(seg, CauseDefine)
+	}
+	s.journeys.recompile(s)
+}
+
+func (s *State) removeSegment(name string) {
+	seg := s.segNamed[name]
+	for it := seg.members.Clone().Iterator(); it.HasNext() && !s.loading; {
+		s.flip(seg, it.Next(), false, s.Now, CauseDefine)
+	}
+	s.segments[seg.id] = nil
+	s.removedSegments[seg.id] = name
+	delete(s.segNamed, name)
+	s.indexSegments()
+	s.rebuildCatalogue()
+	s.batch.dirty = s.batch.dirty[:0]
+	s.settle()
+}
+
+// touch marks a segment to be asked again for the row that is being settled.
+func (s *State) touch(seg *segment) {
+	if !seg.queued {
+		seg.queued = true
+		s.batch.dirty = append(s.batch.dirty, seg)
+	}
+}
+
+// settleRow asks the touched segments about one row, those asked for by others first, so that none is asked twice.
+func (s *State) settleRow(row uint32, at int64, cause Cause) {
+	for len(s.batch.dirty) > 0 {
+		best := 0
+		for i, seg := range s.batch.dirty {
+			if seg.rank < s.batch.dirty[best].rank || seg.rank == s.batch.dirty[best].rank && seg.id < s.batch.dirty[best].id {
+				best = i
+			}
+		}
+		seg := s.batch.dirty[best]
+		s.batch.dirty = slices.Delete(s.batch.dirty, best, best+1)
+		seg.queued = false
+		s.evaluate(seg, row, at, cause)
+	}
+}
+
+// evaluate brings one membership up to date and notes when it can next change by time alone.
+func (s *State) evaluate(seg *segment, row uint32, at int64, cause Cause) {
+	want, next := false, int64(math.MaxInt64)
+	if s.ids.IsCustomer(row) != seg.visitors && s.ids.Canonical(row) == row {
+		r := seg.prog.Eval(roweval.Input{Person: person{s, row}, Objects: s, Now: at})
+		want, next = r.True(), r.Next
+	}
+	if next == math.MaxInt64 {
+		delete(seg.pending, row)
+	} else if seg.pending[row] != next {
+		seg.pending[row] = next
+		s.due.Insert(next, dueItem(dueSegment, row, seg.id))
+	}
+	if want != seg.members.Contains(row) {
+		s.flip(seg, row, want, at, cause)
+	}
+}
+
+// flip records that a profile entered or left, and lets what depends on it know.
+func (s *State) flip(seg *segment, row uint32, in bool, at int64, cause Cause) {
+	if in {
+		seg.members.Add(row)
+	} else {
+		seg.members.Remove(row)
+	}
+	i := s.flips.Append()
+	t := s.flips
+	t.Column("row").SetUint(i, row)
+	t.Column("segment").SetUint(i, seg.id)
+	t.Column("t").SetInt(i, at)
+	t.Column("in").SetBool(i, in)
+	t.Column("cause").SetUint(i, uint32(cause))
+	t.Column("q").SetInt(i, s.next())
+	s.lastFlip.Grow(int(row) + 1)
+	t.Column("prev").SetUint(i, s.lastFlip.Uint(row))
+	s.lastFlip.SetUint(row, i+1)
+	s.mix(uint64(row)<<32 | uint64(seg.id)<<1 | uint64(map[bool]int{true: 1}[in]))
+	for _, dep := range seg.dependents {
+		s.touch(dep)
+	}
+	if len(seg.starts) > 0 {
+		s.stimulate(stimulus{kind: onFlip, seg: seg, in: in, index: i, row: row, at: at, cause: cause})
+	}
+}
+
+// deferAll marks segments to be asked about everybody at the end of the batch.
+func (s *State) deferAll(segs []*segment) {
+	for _, seg := range segs {
+		s.batch.everybody[seg] = struct{}{}
+	}
+}
+
+// evaluateDeferred asks what was put off to the end of the batch: history is imported in bulk, and a person's hundred
+// old events need one answer, not a hundred.
+func (s *State) evaluateDeferred() {
+	for _, d := range s.batch.deferred {
+		row := s.ids.Canonical(d.row)
+		for _, seg := range d.typ.segments {
+			s.touch(seg)
+		}
+		s.settleRow(row, s.Now, d.cause)
+	}
+	s.batch.deferred = s.batch.deferred[:0]
+	clear(s.batch.isDeferred)
+	if len(s.batch.everybody) > 0 {
+		for _, seg := range slices.Clone(s.byRank) {
+			if _, all := s.batch.everybody[seg]; all {
+				s.recompute(seg, CauseDefine)
+			}
+		}
+		clear(s.batch.everybody)
+	}
+	s.settle()
+}

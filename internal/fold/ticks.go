@@ -1,0 +1,49 @@
+package fold
+
+import "github.com/embedcdp/cdp/internal/deadline"
+
+// What a deadline is for.
+const (
+	dueSegment = 1 // a membership may change: row, segment id
+	dueJourney = 2 // an enrolment goes on: row unused, handle
+	dueEvent   = 3 // an event dated in the future happens: index, type id
+)
+
+func dueItem(kind uint8, row, subject uint32) deadline.Item {
+	return deadline.Item{Kind: kind, Row: row, Subject: subject}
+}
+
+// drain fires every deadline up to now, each at its own instant, in order of time. What fires may set new ones.
+func (s *State) drain(now int64) {
+	for {
+		at, ok := s.due.Next()
+		if !ok || at > now {
+			return
+		}
+		s.Now = max(s.Now, at)
+		s.due.Drain(at, 1, s.fire)
+	}
+}
+
+func (s *State) fire(at int64, it deadline.Item) {
+	switch it.Kind {
+	case dueSegment:
+		seg := s.segments[it.Subject]
+		if seg == nil || seg.pending[it.Row] != at {
+			return // replaced by another deadline since
+		}
+		delete(seg.pending, it.Row)
+		s.touch(seg)
+		s.settleRow(it.Row, at, CauseTime)
+	case dueJourney:
+		s.journeys.timer(s, it.Subject, at)
+	case dueEvent:
+		t := s.types[it.Subject]
+		row := s.ids.Canonical(t.row.Uint(it.Row))
+		s.stimulate(stimulus{kind: onEvent, typ: t, index: it.Row, row: row, at: at, cause: CauseTime})
+	}
+	s.settle()
+}
+
+// NextDue is the earliest instant at which something happens by itself.
+func (s *State) NextDue() (at int64, ok bool) { return s.due.Next() }

@@ -1,0 +1,151 @@
+// Package report turns the folded state into the streams that package insight computes over.
+package report
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+
+	"github.com/embedcdp/cdp/internal/celenv"
+	"github.com/embedcdp/cdp/internal/column"
+	"github.com/embedcdp/cdp/internal/fold"
+	"github.com/embedcdp/cdp/internal/insight"
+	"github.com/embedcdp/cdp/internal/roweval"
+	"github.com/embedcdp/cdp/internal/schema"
+)
+
+// Query is which events of one type a report looks at, and what of them.
+type Query struct {
+	Event string
+	Where string // CEL over `e`; "" is all
+	Group string // an attribute of type string or boolean, or "source"; "" is none
+	Value string // an attribute of type number; "" is none
+}
+
+// Stream prepares a query. name gives the text of a group code. The stream is valid while the state is not changed.
+func Stream(s *fold.State, q Query) (stream insight.Stream, name func(code uint32) string, err error) {
+	def := s.Catalogue.Events[q.Event]
+	if def == nil {
+		return nil, nil, fmt.Errorf("unknown event %q%s", q.Event, schema.DidYouMean(q.Event, slices.Collect(maps.Keys(s.Catalogue.Events))))
+	}
+	var keep *roweval.Program
+	if q.Where != "" {
+		expr, err := celenv.Compile(s.Catalogue, celenv.Scope{Arriving: q.Event, Want: celenv.Bool}, q.Where)
+		if err != nil {
+			return nil, nil, fmt.Errorf("where: %w", err)
+		}
+		if keep, err = roweval.New(expr); err != nil {
+			return nil, nil, err
+		}
+	}
+	src, err := open(s, q, def)
+	if err != nil {
+		return nil, nil, err
+	}
+	src.keep = keep
+	return insight.Stream{{Chunks: src.chunks}}, src.name, nil
+}
+
+// source is one event type's columns.
+type source struct {
+	s     *fold.State
+	event string
+	table fold.EventTable
+	group *column.Column
+	value *column.Column
+	keep  *roweval.Program
+}
+
+func open(s *fold.State, q Query, def *schema.EventType) (*source, error) {
+	src := &source{s: s, event: q.Event}
+	src.table, _ = s.EventTable(q.Event)
+	if q.Group == "source" {
+		src.group = src.table.Source
+	} else if q.Group != "" {
+		a, ok := def.Attributes[q.Group]
+		if !ok || a.Type != schema.String && a.Type != schema.Boolean {
+			return nil, fmt.Errorf("event %q cannot be grouped by %q: it takes an attribute of type string or boolean%s", q.Event, q.Group, schema.DidYouMean(q.Group, def.Attributes.Names()))
+		}
+		src.group = src.table.Table.Column(q.Group)
+	}
+	if q.Value != "" {
+		if a, ok := def.Attributes[q.Value]; !ok || a.Type != schema.Number {
+			return nil, fmt.Errorf("event %q has no number %q to compute with%s", q.Event, q.Value, schema.DidYouMean(q.Value, def.Attributes.Names()))
+		}
+		src.value = src.table.Table.Column(q.Value)
+	}
+	return src, nil
+}
+
+func (src *source) name(code uint32) string {
+	if src.group.Kind() == column.Bool {
+		return map[uint32]string{1: "false", 2: "true"}[code]
+	}
+	return src.group.Dict().String(code)
+}
+
+// chunks yields the table's chunks; the memory of what is computed for them is reused.
+func (src *source) chunks(yield func(insight.Chunk) bool) {
+	t := src.table
+	var persons, groups []uint32
+	var pos, keep []uint64
+	for k := range t.Table.Chunks() {
+		c := insight.Chunk{Time: t.Time.Ints(k)}
+		n := len(c.Time)
+		rows := t.Row.Uints(k)
+		persons, pos = resize(persons, n), resize(pos, n)
+		for i, q := range t.Seq.Ints(k) {
+			pos[i] = uint64(q)
+			row := uint32(0)
+			if rows != nil {
+				row = rows[i]
+			}
+			persons[i] = src.s.Canonical(row)
+		}
+		c.Person, c.Pos = persons, pos
+		if src.group != nil {
+			groups = resize(groups, n)
+			src.groups(k, groups)
+			c.Group = groups
+		}
+		if src.value != nil {
+			c.Value = src.value.Floats(k)
+		}
+		if src.keep != nil {
+			keep = resize(keep, (n+63)/64)
+			clear(keep)
+			for i := range n {
+				in := roweval.Input{Arriving: src.s.EventAt(src.event, uint32(k*column.ChunkRows+i)), Objects: src.s, Now: src.s.Now}
+				if src.keep.Eval(in).True() {
+					keep[i/64] |= 1 << (i % 64)
+				}
+			}
+			c.Keep = keep
+		}
+		if !yield(c) {
+			return
+		}
+	}
+}
+
+func (src *source) groups(k int, out []uint32) {
+	var codes []uint32
+	if src.group.Kind() == column.Bool {
+		for i, b := range src.group.Bools(k) {
+			out[i] = uint32(b)
+		}
+	} else {
+		codes = src.group.Codes(k)
+		copy(out, codes)
+	}
+	if codes == nil && src.group.Kind() != column.Bool || src.group.Kind() == column.Bool && src.group.Bools(k) == nil {
+		clear(out)
+	}
+	for i, code := range out {
+		if code == 0 {
+			out[i] = insight.NoGroup
+		}
+	}
+}
+
+func resize[T any](b []T, n int) []T { return slices.Grow(b[:0], n)[:n] }

@@ -1,0 +1,196 @@
+package cdp
+
+import (
+	"context"
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/base64"
+	"errors"
+	"strings"
+	"time"
+
+	"github.com/embedcdp/cdp/internal/fold"
+)
+
+// InboxChannel is the name of the smart inbox: its messages are kept by the platform for your website or app to read.
+const InboxChannel = fold.InboxChannel
+
+// Inbox are the verbs of the smart inbox. Get them from [Client.Inbox].
+type Inbox struct{ c *Client }
+
+// Inbox returns the verbs of the smart inbox.
+func (c *Client) Inbox() Inbox { return Inbox{c} }
+
+// InboxMessage is one message in a person's inbox.
+type InboxMessage struct {
+	Key     string
+	Time    time.Time
+	Title   string // the template's subject
+	Body    string // plain text
+	HTML    string // escaped where it was filled in
+	Data    string // JSON
+	Journey string
+	Read    bool
+}
+
+// List returns the messages in a customer's inbox, newest first, at most 100.
+func (i Inbox) List(ctx context.Context, userID string) ([]InboxMessage, error) {
+	return i.ListFor(ctx, fold.UserID, userID)
+}
+
+// ListFor returns the messages in the inbox of the person an identifier belongs to, such as an anonymous id.
+func (i Inbox) ListFor(ctx context.Context, kind, id string) ([]InboxMessage, error) {
+	var out []InboxMessage
+	found := false
+	err := i.c.read(ctx, "inbox.list", func(s *fold.State) {
+		row, ok := s.Find(kind, id)
+		if found = ok; !ok {
+			return
+		}
+		read := map[string]bool{}
+		for _, e := range s.Timeline(row, []string{fold.InboxRead}, 10_000, 0, 0) {
+			read[e.Attrs["key"].Str] = true
+		}
+		for _, e := range s.Timeline(row, []string{fold.InboxMessage}, 100, 0, 0) {
+			a := e.Attrs
+			out = append(out, InboxMessage{Key: a["key"].Str, Time: utc(e.At), Title: a["title"].Str, Body: a["body"].Str,
+				HTML: a["html"].Str, Data: a["data"].Str, Journey: a["journey"].Str, Read: read[a["key"].Str]})
+		}
+	})
+	if err == nil && !found {
+		err = notFound("profile "+kind, id)
+	}
+	return out, err
+}
+
+// MarkRead marks a message as read. Marking it twice changes nothing.
+func (i Inbox) MarkRead(ctx context.Context, userID, key string) error {
+	if err := i.c.begin(ctx, "inbox.mark_read"); err != nil {
+		return err
+	}
+	_, err := i.c.events(ctx, []Event{{ID: "read." + key, Name: fold.InboxRead, UserID: userID, Attributes: Attrs{"key": key}}}, 0)
+	return err
+}
+
+// Consents are the verbs of consent. Get them from [Client.Consents]. Every change is an event on the person's timeline;
+// the latest one about a channel, or about all, counts.
+type Consents struct{ c *Client }
+
+// Consents returns the verbs of consent.
+func (c *Client) Consents() Consents { return Consents{c} }
+
+// Grant notes that a customer agreed to messages on a channel, or on all when channel is "".
+func (k Consents) Grant(ctx context.Context, userID, channel string) error {
+	return k.track(ctx, "consents.grant", fold.ConsentGranted, userID, channel)
+}
+
+// Unsubscribe notes that a customer wants no messages on a channel, or on any when channel is "". What is already in the
+// outbox is not sent any more.
+func (k Consents) Unsubscribe(ctx context.Context, userID, channel string) error {
+	return k.track(ctx, "consents.unsubscribe", fold.Unsubscribed, userID, channel)
+}
+
+func (k Consents) track(ctx context.Context, verb, name, userID, channel string) error {
+	if err := k.c.begin(ctx, verb); err != nil {
+		return err
+	}
+	ev := Event{Name: name, UserID: userID, Attributes: Attrs{}}
+	if channel != "" {
+		ev.Attributes["channel"] = channel
+	}
+	_, err := k.c.events(ctx, []Event{ev}, 0)
+	return err
+}
+
+// Allowed says whether a customer may be sent messages on a channel now, by consent alone.
+func (k Consents) Allowed(ctx context.Context, userID, channel string) (allowed bool, err error) {
+	found := false
+	err = k.c.read(ctx, "consents.allowed", func(s *fold.State) {
+		row, ok := s.Find(fold.UserID, userID)
+		if found = ok; ok {
+			allowed = s.MayReceive(row, channel)
+		}
+	})
+	if err == nil && !found {
+		err = notFound("customer", userID)
+	}
+	return allowed, err
+}
+
+// ErrToken is returned for an unsubscribe token that was not made with this secret.
+var ErrToken = errors.New("cdp: the unsubscribe token is not valid")
+
+// UnsubscribeToken carries out the token of an unsubscribe link (Settings.UnsubscribeURL, Config.Secret): call it from the
+// handler of that link, on POST (RFC 8058).
+func (k Consents) UnsubscribeToken(ctx context.Context, token string) error {
+	userID, channel, ok := openToken(k.c.cfg.Secret, token)
+	if !ok {
+		return ErrToken
+	}
+	return k.Unsubscribe(ctx, userID, channel)
+}
+
+// makeToken signs whom an unsubscribe link is for: base64url(user 0 channel), a dot, and an HMAC-SHA256 cut to 16 bytes.
+func makeToken(secret []byte, userID, channel string) string {
+	body := base64.RawURLEncoding.EncodeToString([]byte(userID + "\x00" + channel))
+	return body + "." + base64.RawURLEncoding.EncodeToString(tokenSum(secret, body))
+}
+
+func tokenSum(secret []byte, body string) []byte {
+	h := hmac.New(sha256.New, secret)
+	h.Write([]byte("unsubscribe." + body))
+	return h.Sum(nil)[:16]
+}
+
+func openToken(secret []byte, token string) (userID, channel string, ok bool) {
+	body, sum, _ := strings.Cut(token, ".")
+	got, err := base64.RawURLEncoding.DecodeString(sum)
+	if err != nil || len(secret) == 0 || !hmac.Equal(got, tokenSum(secret, body)) {
+		return "", "", false
+	}
+	plain, err := base64.RawURLEncoding.DecodeString(body)
+	if err != nil {
+		return "", "", false
+	}
+	return strings.Cut(string(plain), "\x00")
+}
+
+// Messages are the verbs of the outbox. Get them from [Client.Messages].
+type Messages struct{ c *Client }
+
+// Messages returns the verbs of the outbox.
+func (c *Client) Messages() Messages { return Messages{c} }
+
+// Pending returns how many messages were decided on and are not delivered yet.
+func (m Messages) Pending(ctx context.Context) (n int, err error) {
+	err = m.c.read(ctx, "messages.pending", func(s *fold.State) { n = s.PendingCount() })
+	return n, err
+}
+
+// MessageEvent is what became of a message: message_queued, message_sent, message_retried, message_bounced (the address
+// does not work), message_failed (given up: the dead letter) or message_suppressed (with the reason).
+type MessageEvent struct {
+	Event    string
+	Time     time.Time
+	UserID   string
+	Key      string
+	Journey  string
+	Node     string
+	Channel  string
+	Template string
+	Attempt  int
+	Reason   string
+}
+
+// History returns what became of messages, oldest first; only events with these names, or all when none is given.
+func (m Messages) History(ctx context.Context, only ...string) ([]MessageEvent, error) {
+	var out []MessageEvent
+	err := m.c.read(ctx, "messages.history", func(s *fold.State) {
+		for row, e := range s.MessageEvents(only) {
+			a := e.Attrs
+			out = append(out, MessageEvent{Event: e.Name, Time: utc(e.At), UserID: s.UserIDOf(row), Key: a["key"].Str, Journey: a["journey"].Str,
+				Node: a["node"].Str, Channel: a["channel"].Str, Template: a["template"].Str, Attempt: int(a["attempt"].Num), Reason: a["reason"].Str})
+		}
+	})
+	return out, err
+}

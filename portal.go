@@ -1,0 +1,54 @@
+package cdp
+
+import (
+	"context"
+	"errors"
+
+	"github.com/embedcdp/cdp/internal/engine"
+	"github.com/embedcdp/cdp/internal/fold"
+	"github.com/embedcdp/cdp/store"
+)
+
+// Settings of a portal.
+type Settings struct {
+	Name        string `json:"name,omitempty"`         // for people to read
+	TimeZone    string `json:"time_zone,omitempty"`    // IANA name, such as "Asia/Ho_Chi_Minh". Default: UTC
+	WeekStart   string `json:"week_start,omitempty"`   // "monday" or "sunday". Default: monday
+	LearnEvents bool   `json:"learn_events,omitempty"` // define unknown event types as they come. Default: reject them
+
+	Caps  []Cap    `json:"caps,omitempty"`   // frequency caps over all journeys
+	OptIn []string `json:"opt_in,omitempty"` // channels on which nobody is sent anything before they granted consent
+
+	// UnsubscribeURL is a link of yours with {token} in it, put into messages; answer it with Consents().UnsubscribeToken.
+	UnsubscribeURL string `json:"unsubscribe_url,omitempty"`
+}
+
+// Cap is a frequency cap: at most Max messages to a person in any window of this length, on one channel or on all.
+type Cap struct {
+	Channel string `json:"channel,omitempty"` // "" counts all channels together
+	Max     int    `json:"max"`
+	Per     string `json:"per"` // "24h", "7d"
+}
+
+// Portal are the verbs of the portal itself. Get them from [Client.Portal].
+type Portal struct{ c *Client }
+
+// Portal returns the verbs of the portal's settings.
+func (c *Client) Portal() Portal { return Portal{c} }
+
+// Save replaces the settings. A new time zone or week start is taken into account by every segment at once.
+func (p Portal) Save(ctx context.Context, settings Settings) error {
+	return p.c.save(ctx, "portal.save", fold.DefPortal, "", settings)
+}
+
+// Settings returns the settings.
+func (p Portal) Settings(ctx context.Context) (Settings, error) {
+	s, err := get[Settings](ctx, p.c, "portal.settings", fold.DefPortal, "")
+	if errors.Is(err, ErrNotFound) {
+		return Settings{}, nil
+	}
+	return s, err
+}
+
+// Portals returns the names of the portals in a store, in order.
+func Portals(ctx context.Context, st store.Store) ([]string, error) { return engine.Portals(ctx, st) }
