@@ -261,7 +261,7 @@ func examine(path string) error {
 	case !info.Mode().IsRegular():
 		return fmt.Errorf("boltstore: %s is not a regular file (%v)", path, info.Mode().Type())
 	case info.Size() == 0:
-		return damaged(path, "the file is empty; if it never held anything, remove it and it will be created")
+		return damaged(path, "the file is empty (if it never held anything, remove it, and Open will make a new one)")
 	}
 	return nil
 }
