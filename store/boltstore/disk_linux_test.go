@@ -16,6 +16,11 @@ import (
 	"github.com/embedcdp/cdp/store"
 )
 
+func init() {
+	roles["write"] = childWrite
+	roles["small address space"] = childSmallAddressSpace
+}
+
 func TestFullDisk(t *testing.T) {
 	if os.Getuid() != 0 {
 		t.Skip("a small file system to fill up can only be mounted by root")

@@ -15,20 +15,15 @@ import (
 	"github.com/embedcdp/cdp/store"
 )
 
-// TestMain lets the test binary play a second process.
+// roles are what the test binary can play as a second process, by the value of BOLTSTORE_CHILD. Files add their own.
+var roles = map[string]func(path string){"hold": childHold}
+
 func TestMain(m *testing.M) {
-	switch os.Getenv("BOLTSTORE_CHILD") {
-	case "":
+	role := os.Getenv("BOLTSTORE_CHILD")
+	if role == "" {
 		os.Exit(m.Run())
-	case "hold":
-		childHold(os.Getenv("BOLTSTORE_PATH"))
-	case "write":
-		childWrite(os.Getenv("BOLTSTORE_PATH"))
-	case "sustain":
-		childSustain(os.Getenv("BOLTSTORE_PATH"))
-	case "small address space":
-		childSmallAddressSpace(os.Getenv("BOLTSTORE_PATH"))
 	}
+	roles[role](os.Getenv("BOLTSTORE_PATH"))
 }
 
 // child starts this test binary in a role.

@@ -66,6 +66,8 @@ func TestSustained(t *testing.T) {
 	}
 }
 
+func init() { roles["sustain"] = childSustain }
+
 func childSustain(path string) {
 	if err := writeSustained(path); err != nil {
 		os.Stderr.WriteString(err.Error())
