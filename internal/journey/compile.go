@@ -29,7 +29,7 @@ type Condition func(Moment) bool
 
 // Hooks connect a definition to what exists around it. Compile is required. A list that is nil is not checked.
 type Hooks struct {
-	Compile    func(s Scope, src string) (Condition, error) // its errors say line:column first
+	Compile    func(s Scope, src string) (Condition, error) // its errors say line:column first; they are kept as they are
 	Events     func() []string                              // declared event types
 	Attributes func(event string) []string                  // attributes of an event type
 	Segments   func() []string

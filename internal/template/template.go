@@ -63,8 +63,9 @@ type Eval func(data any) (value.Value, error)
 
 // Hooks connect templates to CEL.
 type Hooks struct {
-	// Compile compiles one expression. Each line of its error begins with line:column: of the expression, counted from
-	// 1 in characters; they are translated to the place in the template.
+	// Compile compiles one expression. Its error begins with "line:column: " in the expression, counted from 1 in
+	// characters; further problems follow after "; " or a line break in the same form. The places are translated to
+	// those in the template.
 	Compile func(src string) (Eval, error)
 
 	Location *time.Location // the time zone datetimes are printed in; nil is UTC
@@ -283,24 +284,28 @@ func compileExpr(s source, h Hooks) (func(Input) (value.Value, error), error) {
 	return func(in Input) (value.Value, error) { return eval(in.Data) }, nil
 }
 
-var position = regexp.MustCompile(`^(\d{1,6}):(\d{1,6}): `)
+// position begins an error's text, or another problem in the same text.
+var position = regexp.MustCompile(`(?:^|; |\n)(\d{1,6}):(\d{1,6}): `)
 
-// translate moves the positions in err, which are in s, to where s stands in the template.
+// translate moves the positions in err, which are in s, to where s stands in the template: one line for each.
 func translate(err error, s source) error {
-	lines := strings.Split(err.Error(), "\n")
-	for i, text := range lines {
-		line, column := 1, 1
-		if m := position.FindStringSubmatch(text); m != nil {
-			line, _ = strconv.Atoi(m[1])
-			column, _ = strconv.Atoi(m[2])
-			text = text[len(m[0]):]
-		} else if i > 0 {
-			continue
+	text := err.Error()
+	found := position.FindAllStringSubmatchIndex(text, -1)
+	if len(found) == 0 || found[0][0] > 0 {
+		return fmt.Errorf("%d:%d: %s", s.line, s.column, text)
+	}
+	var lines []string
+	for i, m := range found {
+		end := len(text)
+		if i+1 < len(found) {
+			end = found[i+1][0]
 		}
+		line, _ := strconv.Atoi(text[m[2]:m[3]])
+		column, _ := strconv.Atoi(text[m[4]:m[5]])
 		if line == 1 {
 			column += s.column - 1
 		}
-		lines[i] = fmt.Sprintf("%d:%d: %s", line+s.line-1, column, text)
+		lines = append(lines, fmt.Sprintf("%d:%d: %s", line+s.line-1, column, text[m[1]:end]))
 	}
 	return errors.New(strings.Join(lines, "\n"))
 }

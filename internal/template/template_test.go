@@ -365,3 +365,34 @@ func FuzzHTML(f *testing.F) {
 		}
 	})
 }
+
+func TestTranslate(t *testing.T) {
+	for _, c := range []struct{ in, want string }{
+		{"1:4: one", "5:14: one"},
+		{"1:4: one; 2:4: two; three", "5:14: one\n6:4: two; three"},
+		{"1:4: one\n3:1: two", "5:14: one\n7:1: two"},
+		{"no place", "5:11: no place"},
+		{"what; 1:1: place", "5:11: what; 1:1: place"},
+	} {
+		if got := translate(errors.New(c.in), source{line: 5, column: 11}).Error(); got != c.want {
+			t.Errorf("%q became %q, want %q", c.in, got, c.want)
+		}
+	}
+}
+
+func TestParseExpressions(t *testing.T) {
+	for src, want := range map[string]string{
+		`{{ {"a": {"b": 1}}.a.b }}!`:            ` {"a": {"b": 1}}.a.b `,
+		`{{ a || b | c }}!`:                     ` a || b `,
+		`{{ f(x | y) }}!`:                       ` f(x | y) `,
+		`{{ [1].exists(x, x == "|}}") }}!`:      ` [1].exists(x, x == "|}}") `,
+		`{{ r"\" + '}}' }}!`:                    ` r"\" + '}}' `,
+		`{{ "\"}}" }}!`:                         ` "\"}}" `,
+		"{{ '''it's\n}}''' | \"\"\"a\"\"\" }}!": " '''it's\n}}''' ",
+	} {
+		parts, err := parse(src)
+		if err != nil || len(parts) != 2 || parts[0].hole == nil || parts[0].hole.src.text != want || parts[1].text != "!" {
+			t.Errorf("%s: %+v %v", src, parts, err)
+		}
+	}
+}
