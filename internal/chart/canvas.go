@@ -29,7 +29,7 @@ func render(c Chart, o Options) []byte {
 	c.draw(cv)
 	for _, n := range cv.notes {
 		cv.y += cv.Font * 1.4
-		cv.text(0, cv.y, truncate(n, cv.Font*0.93, cv.Width), n, attrs{"font-size", num(cv.Font * 0.93), "class", "m", "fill", muted})
+		cv.text(0, cv.y, truncate(n, cv.Font, cv.Width), n, attrs{"class", "m", "fill", muted})
 		cv.y += cv.Font * 0.3
 	}
 	height := math.Ceil(cv.y + 2)

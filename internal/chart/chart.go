@@ -1,8 +1,8 @@
 // Package chart draws reports as SVG and writes dashboards as one HTML file that needs no network.
 //
 // It has its own small data model and knows nothing of how the numbers were made. Plain data goes in, bytes come out;
-// the same data give the same bytes. A value that is not finite is a gap. Whatever is too much to show (series,
-// categories, rows, periods, long names) is cut with a note, and Data still has all of it.
+// the same data give the same bytes. A value that is not finite is a gap; one beyond 1e300 is drawn there. Whatever is
+// too much to show (series, categories, rows, periods, long names) is cut with a note, and Data still has all of it.
 //
 // Colours are Okabe and Ito's, which people with colour-blindness tell apart, and never the only cue: lines differ in
 // dash and marker, bars in hatching, and numbers are written.

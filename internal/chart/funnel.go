@@ -53,7 +53,7 @@ func (f Funnel) draw(c *canvas) {
 	for _, s := range f.Steps {
 		widest = max(widest, s.Count)
 	}
-	if widest == 0 {
+	if widest <= 0 {
 		c.empty()
 		return
 	}
@@ -90,9 +90,22 @@ func (f Funnel) between(c *canvas, k int) {
 	if lost := f.Steps[k-1].Count - f.Steps[k].Count; lost > 0 {
 		went += ", " + c.number(float64(lost), 0) + " dropped"
 	}
-	if f.Steps[k].Note != "" {
-		went += " · " + f.Steps[k].Note
+	indent := c.Font * 0.4
+	line := func(s string) {
+		c.text(indent, c.y, truncate(s, c.Font, c.Width-indent), s, attrs{"class", "m", "fill", muted})
+		c.y += c.Font * 0.45
 	}
-	c.text(c.Font*0.4, c.y, truncate(went, c.Font, c.Width-c.Font*0.4), went, attrs{"class", "m", "fill", muted})
-	c.y += c.Font * 0.45
+	note := f.Steps[k].Note
+	if note == "" {
+		line(went)
+		return
+	}
+	if both := went + " · " + note; textWidth(both, c.Font) <= c.Width-indent {
+		line(both)
+		return
+	}
+	line(went)
+	c.y += c.Font * 0.85
+	indent += textWidth("↓ ", c.Font)
+	line(note)
 }

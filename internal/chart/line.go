@@ -195,19 +195,18 @@ func (c *canvas) timeAxis(labels []timeLabel, at func(int) float64, p plot) {
 	last, lastWithin, withinEnd := math.Inf(-1), "", math.Inf(-1)
 	for i, l := range labels {
 		x := at(i)
-		if x-last < widest+c.Font*0.8 {
+		// The outermost labels move inwards so that nothing is cut off.
+		inside := func(half float64) float64 { return math.Max(half, math.Min(x, c.Width-half)) }
+		mid := inside(textWidth(l.text, c.Font) / 2)
+		if mid-last < widest+c.Font*0.8 {
 			continue
 		}
-		half := textWidth(l.text, c.Font) / 2
-		if x+half > c.Width && i > 0 {
-			continue
-		}
-		last = x
+		last = mid
 		c.line(x, p.bottom, x, p.bottom+4, attrs{"class", "a", "stroke", axis})
-		c.text(math.Max(half, x), c.y, l.text, "", attrs{"text-anchor", "middle", "class", "m", "fill", muted})
-		if half := textWidth(l.within, c.Font) / 2; l.within != lastWithin && x-half > withinEnd && x+half <= c.Width {
-			c.text(math.Max(half, x), c.y+c.Font*1.25, l.within, "", attrs{"text-anchor", "middle", "class", "m", "fill", muted})
-			lastWithin, withinEnd = l.within, math.Max(half, x)+half+c.Font*0.5
+		c.text(mid, c.y, l.text, "", attrs{"text-anchor", "middle", "class", "m", "fill", muted})
+		if half := textWidth(l.within, c.Font) / 2; l.within != lastWithin && inside(half)-half > withinEnd {
+			c.text(inside(half), c.y+c.Font*1.25, l.within, "", attrs{"text-anchor", "middle", "class", "m", "fill", muted})
+			lastWithin, withinEnd = l.within, inside(half)+half+c.Font*0.5
 		}
 	}
 	if within {

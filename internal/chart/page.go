@@ -113,7 +113,11 @@ func (h *html) score(s Scorecard) {
 	h.n++
 	h.put(`<div class="card score"><h3>`, escape(s.Title), `</h3><div class="value">`)
 	if finite(s.Value) {
-		h.put(escape(s.text(h.o)))
+		number, unit := s.parts(h.o)
+		h.put(escape(number))
+		if unit != "" {
+			h.put(` <span class="unit">`, escape(unit), `</span>`)
+		}
 	} else {
 		h.put("–")
 	}
@@ -164,8 +168,11 @@ func (h *html) table(t *table.Table) {
 	h.put(`<div class="scroll" tabindex="0"><table><thead><tr>`)
 	class := make([]string, len(t.Columns))
 	for k, c := range t.Columns {
-		if numeric(c.Kind) {
+		switch {
+		case numeric(c.Kind):
 			class[k] = ` class="n"`
+		case c.Kind == table.Time:
+			class[k] = ` class="when"`
 		}
 		h.put(`<th scope="col"`, class[k], `>`, escape(heading(c)), `</th>`)
 	}

@@ -67,7 +67,7 @@ func (r Retention) draw(c *canvas) {
 	}
 	names = math.Min(names, c.Width*0.3)
 	left := names + sizes + c.Font*1.6
-	cell := math.Max(textWidth("100", c.Font)+6, math.Min((c.Width-left)/float64(periods), 64))
+	cell := math.Max(textWidth("100", c.Font)+6, math.Min((c.Width-left)/float64(periods), 84))
 	shown := min(periods, max(1, int((c.Width-left)/cell)))
 	if shown < periods {
 		cell = (c.Width - left) / float64(shown)
@@ -118,10 +118,10 @@ func heat(rate float64) (fill, text string) {
 		rgb[k] = math.Round(stops[i][k] + (stops[i+1][k]-stops[i][k])*at)
 	}
 	fill = fmt.Sprintf("#%02x%02x%02x", int(rgb[0]), int(rgb[1]), int(rgb[2]))
-	if contrast(rgb, [3]float64{255, 255, 255}) > contrast(rgb, [3]float64{16, 24, 32}) {
+	if contrast(rgb, [3]float64{255, 255, 255}) > contrast(rgb, [3]float64{}) {
 		return fill, "#ffffff"
 	}
-	return fill, "#101820"
+	return fill, "#000000"
 }
 
 // contrast is the ratio of WCAG 2.

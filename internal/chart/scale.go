@@ -29,6 +29,9 @@ func ticks(lo, hi float64, n int, whole bool) []float64 {
 		}
 	}
 	n = max(n, 2)
+	if hi/2-lo/2 < 1e-9*math.Max(math.Abs(lo), math.Abs(hi)) { // too near to be told apart by round numbers
+		lo, hi = math.Min(lo, 0), math.Max(hi, 0)
+	}
 	raw := hi/float64(n) - lo/float64(n)
 	if raw < 1e-300 {
 		raw = 1e-300
@@ -48,6 +51,9 @@ func ticks(lo, hi float64, n int, whole bool) []float64 {
 	first, last := math.Floor(lo/step+1e-9), math.Ceil(hi/step-1e-9)
 	for i := first; i <= last && len(out) <= 4*n; i++ {
 		out = append(out, i*step)
+	}
+	if len(out) < 2 {
+		out = []float64{first * step, (first + 1) * step}
 	}
 	return out
 }

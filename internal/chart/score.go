@@ -3,6 +3,7 @@ package chart
 import (
 	"fmt"
 	"math"
+	"strings"
 
 	"github.com/embedcdp/cdp/internal/insight/table"
 )
@@ -63,6 +64,14 @@ func (s Scorecard) text(o Options) string {
 		return withUnit(o.short(s.Value), s.Unit)
 	}
 	return o.value(s.Value, s.Unit)
+}
+
+// parts are the number and its unit, for a page that writes the unit smaller.
+func (s Scorecard) parts(o Options) (number, unit string) {
+	if s.Unit == "%" || s.Unit == "" {
+		return s.text(o), ""
+	}
+	return strings.TrimSuffix(s.text(o), " "+s.Unit), s.Unit
 }
 
 func withUnit(s, unit string) string {
