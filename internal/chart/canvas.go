@@ -20,6 +20,11 @@ type canvas struct {
 func render(c Chart, o Options) []byte {
 	cv := &canvas{Options: o.withDefaults()}
 	title := c.heading()
+	width, pad := cv.Width, 0.0
+	if !cv.bare { // a page's card has its own padding
+		pad = cv.Font
+		cv.Width -= 2 * pad
+	}
 	if !cv.bare && title != "" {
 		size := cv.Font * 1.15
 		cv.y += size * 1.25
@@ -32,21 +37,24 @@ func render(c Chart, o Options) []byte {
 		cv.text(0, cv.y, truncate(n, cv.Font, cv.Width), n, attrs{"class", "m", "fill", muted})
 		cv.y += cv.Font * 0.3
 	}
-	height := math.Ceil(cv.y + 2)
+	height := math.Ceil(cv.y + 2 + 1.4*pad)
 	desc := strings.TrimSpace(cv.desc + " " + strings.Join(cv.notes, " "))
 	if title == "" {
 		title = "Chart"
 	}
 
 	var doc strings.Builder
-	doc.WriteString(`<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ` + num(cv.Width) + " " + num(height) + `" width="` + num(cv.Width) + `" height="` + num(height) +
+	doc.WriteString(`<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ` + num(width) + " " + num(height) + `" width="` + num(width) + `" height="` + num(height) +
 		`" role="img" aria-labelledby="` + escape(cv.ID) + `-t ` + escape(cv.ID) + `-d" font-family="system-ui,-apple-system,'Segoe UI',Roboto,'Helvetica Neue',Arial,sans-serif" font-size="` + num(cv.Font) +
 		`" style="max-width:100%;height:auto">`)
 	doc.WriteString(`<title id="` + escape(cv.ID) + `-t">` + escape(title) + `</title><desc id="` + escape(cv.ID) + `-d">` + escape(desc) + `</desc>`)
 	if !cv.bare {
-		doc.WriteString(`<rect width="100%" height="100%" fill="#ffffff"/>`)
+		doc.WriteString(`<rect width="100%" height="100%" fill="#ffffff"/><g transform="translate(` + num(pad) + " " + num(pad/2) + `)">`)
 	}
 	doc.WriteString(cv.b.String())
+	if !cv.bare {
+		doc.WriteString("</g>")
+	}
 	doc.WriteString("</svg>\n")
 	return []byte(doc.String())
 }

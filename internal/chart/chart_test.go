@@ -26,7 +26,7 @@ var coordinates = regexp.MustCompile(`^-?\d+(\.\d+)?$`)
 func requireSound(t *testing.T, doc []byte) {
 	t.Helper()
 	ids := map[string]bool{}
-	allowed := map[string]bool{"svg": true, "title": true, "desc": true, "rect": true, "text": true, "line": true, "path": true, "circle": true, "defs": true, "pattern": true}
+	allowed := map[string]bool{"svg": true, "title": true, "desc": true, "rect": true, "text": true, "line": true, "path": true, "circle": true, "defs": true, "pattern": true, "g": true}
 	for i, e := range wellFormed(t, doc) {
 		require.True(t, allowed[e.Name.Local], "element %s", e.Name.Local)
 		for _, a := range e.Attr {

@@ -14,7 +14,7 @@ func textWidth(s string, size float64) float64 {
 	for _, r := range s {
 		switch {
 		case unicode.Is(unicode.Mn, r):
-		case r >= 0x1100 && (r <= 0x11ff || r >= 0x2e80):
+		case r >= 0x1100 && (r <= 0x11ff || r >= 0x2e80) || unicode.IsControl(r): // a control is written as U+FFFD
 			em += 1.02
 		case strings.ContainsRune("iljtfrI.,:;'|!()[] ", r):
 			em += 0.38
