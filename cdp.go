@@ -57,10 +57,12 @@ func New(st store.Store, config Config) (*Client, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &Client{cfg: cfg, engine: e}
-	c.sender = dispatch.New(e, dispatch.Options{Portal: cfg.Portal, Channels: cfg.Channels, Now: cfg.Now,
-		Workers: cfg.SendWorkers, MaxAttempts: cfg.MaxAttempts, Log: cfg.Logger})
-	return c, nil
+	opt := dispatch.Options{Portal: cfg.Portal, Channels: cfg.Channels, Now: cfg.Now,
+		Workers: cfg.SendWorkers, MaxAttempts: cfg.MaxAttempts, Log: cfg.Logger}
+	if len(cfg.Secret) > 0 {
+		opt.Token = func(userID, channel string) string { return makeToken(cfg.Secret, userID, channel) }
+	}
+	return &Client{cfg: cfg, engine: e, sender: dispatch.New(e, opt)}, nil
 }
 
 // Close finishes the calls under way, writes a checkpoint so that the next Open is quick, and releases the file that Open
@@ -116,3 +118,7 @@ func (c *Client) read(ctx context.Context, verb string, fn func(*fold.State)) er
 	}
 	return c.engine.View(fn)
 }
+
+// NextDue returns the next instant at which something happens by itself: a segment exit, a journey timer, a message to
+// be tried again. Tests move their clock to it.
+func (c *Client) NextDue() (at time.Time, ok bool) { return c.sender.NextDue() }

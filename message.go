@@ -29,6 +29,7 @@ type InboxMessage struct {
 	Body    string // plain text
 	HTML    string // escaped where it was filled in
 	Data    string // JSON
+	URL     string // where a click leads
 	Journey string
 	Read    bool
 }
@@ -54,7 +55,7 @@ func (i Inbox) ListFor(ctx context.Context, kind, id string) ([]InboxMessage, er
 		for _, e := range s.Timeline(row, []string{fold.InboxMessage}, 100, 0, 0) {
 			a := e.Attrs
 			out = append(out, InboxMessage{Key: a["key"].Str, Time: utc(e.At), Title: a["title"].Str, Body: a["body"].Str,
-				HTML: a["html"].Str, Data: a["data"].Str, Journey: a["journey"].Str, Read: read[a["key"].Str]})
+				HTML: a["html"].Str, Data: a["data"].Str, URL: a["url"].Str, Journey: a["journey"].Str, Read: read[a["key"].Str]})
 		}
 	})
 	if err == nil && !found {

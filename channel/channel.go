@@ -41,6 +41,7 @@ type Message struct {
 	Subject   string    // email subject, or title
 	Text      string    // plain text body
 	HTML      string    // HTML body, already escaped; empty when there is none
+	URL       string    // where a click on the message leads; empty when there is no one place
 	Data      []byte    // JSON body for machine receivers; empty when there is none
 	Time      time.Time // when the platform decided to send, UTC
 	Attempt   int       // 1 for the first

@@ -11,6 +11,7 @@ import (
 	"fmt"
 	"hash/fnv"
 	"log/slog"
+	"strings"
 	"sync"
 	"time"
 
@@ -29,6 +30,9 @@ type Options struct {
 	Workers     int
 	MaxAttempts int
 	Log         *slog.Logger
+
+	// Token signs whom an unsubscribe link is for; nil makes no links.
+	Token func(userID, channel string) string
 }
 
 // Sender drives one engine. Tick and Run may be called from several goroutines; one sends at a time.
@@ -101,21 +105,30 @@ func (s *Sender) Run(ctx context.Context) error {
 
 // sleep is how long nothing will be due.
 func (s *Sender) sleep() time.Duration {
-	now := s.opt.Now().UnixMicro()
 	wait := longest
-	consider := func(at int64) { wait = min(wait, time.Duration(at-now)*time.Microsecond) }
-	err := s.engine.View(func(st *fold.State) {
-		if at, ok := st.NextDue(); ok {
+	if at, ok := s.NextDue(); ok {
+		wait = min(wait, at.Sub(s.opt.Now()))
+	}
+	return max(wait, coalesce)
+}
+
+// NextDue is the next instant at which something happens by itself.
+func (s *Sender) NextDue() (next time.Time, ok bool) {
+	consider := func(at int64) {
+		if t := time.UnixMicro(at).UTC(); !ok || t.Before(next) {
+			next, ok = t, true
+		}
+	}
+	// A closed engine has nothing due; its error comes with the next call.
+	_ = s.engine.View(func(st *fold.State) {
+		if at, due := st.NextDue(); due {
 			consider(at)
 		}
-		if _, at, more := st.Pending(now, 0); more {
+		if _, at, more := st.Pending(s.opt.Now().UnixMicro(), 0); more {
 			consider(at)
 		}
 	})
-	if err != nil {
-		return 0
-	}
-	return max(wait, coalesce)
+	return next, ok
 }
 
 // attempt is one message with its rendering and what became of it.
@@ -134,7 +147,7 @@ func (s *Sender) round(ctx context.Context) (int, error) {
 	err := s.engine.View(func(st *fold.State) {
 		ready, _, _ := st.Pending(now.UnixMicro(), perRound)
 		for _, x := range ready {
-			m, err := st.Render(x)
+			m, err := st.Render(x, s.unsubscribe(st))
 			m.Portal, m.Attempt = s.opt.Portal, x.Attempt+1
 			todo = append(todo, &attempt{send: x, message: m, err: err, broken: err != nil})
 		}
@@ -155,6 +168,17 @@ func (s *Sender) round(ctx context.Context) (int, error) {
 		return 0, err
 	}
 	return enc.Count(), nil
+}
+
+// unsubscribe makes the links of the portal's settings; nil when there are none.
+func (s *Sender) unsubscribe(st *fold.State) func(userID, channel string) string {
+	link := st.Settings.UnsubscribeURL
+	if link == "" || s.opt.Token == nil {
+		return nil
+	}
+	return func(userID, channel string) string {
+		return strings.ReplaceAll(link, "{token}", s.opt.Token(userID, channel))
+	}
 }
 
 func (s *Sender) handOut(ctx context.Context, todo []*attempt) {
@@ -216,7 +240,7 @@ func (s *Sender) judge(a *attempt, now time.Time) (result string, attrs []value.
 	case channel.Sent:
 		m := a.message
 		return fold.ResultSent, []value.Field{{Name: "receipt", Value: text(a.receipt.ID)}, {Name: "title", Value: text(m.Subject)},
-			{Name: "body", Value: text(m.Text)}, {Name: "html", Value: text(m.HTML)}, {Name: "data", Value: text(string(m.Data))}}
+			{Name: "body", Value: text(m.Text)}, {Name: "html", Value: text(m.HTML)}, {Name: "data", Value: text(string(m.Data))}, {Name: "url", Value: text(m.URL)}}
 	case channel.Cancelled:
 		return "", nil
 	case channel.Hard, channel.Missing:

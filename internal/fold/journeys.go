@@ -181,6 +181,7 @@ func (js *journeys) remove(s *State, name string) {
 
 // recompile follows a change of the calendar.
 func (js *journeys) recompile(s *State) {
+	s.recompileTemplates()
 	for _, d := range js.defs {
 		for i, j := range d.versions {
 			if again, err := journey.Compile(j.Def(), s.journeyHooks(map[DefKey]bool{})); err == nil {
@@ -342,7 +343,8 @@ func (js *journeys) end(e *enrolment, at int64) {
 		delete(js.byRow, row)
 	}
 	past := js.stay(row, e.Journey, e.Key)
-	past.past = past.past.End(at)
+	ended := max(past.past.Ended, at) // what is loaded from the timeline cannot tell in which order stays ended
+	past.past = past.past.End(ended)
 }
 
 // stay finds or makes what is kept of a person in a journey.

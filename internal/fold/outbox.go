@@ -118,6 +118,22 @@ func (s *State) queuedSince(row uint32, channel string, after int64) int {
 	return n
 }
 
+// dropUnsubscribed takes out of the outbox what a person no longer wants.
+func (s *State) dropUnsubscribed(row uint32) {
+	for _, x := range s.journeys.outbox.order {
+		if x.gone || s.ids.Canonical(x.Row) != row {
+			continue
+		}
+		if granted, given := s.Consent(row, x.Channel); given && !granted {
+			s.emit(MessageSuppressed, row, s.Now, CauseTime, append(messageFields(x.Journey, x.Version, x.Node, x.Channel, x.Template, x.Key),
+				value.Field{Name: "reason", Value: value.Str(SuppressedUnsubscribed)}))
+			x.gone = true
+			delete(s.journeys.outbox.byKey, x.Key)
+			s.journeys.outbox.done++
+		}
+	}
+}
+
 // Results of a send, as outcome records name them.
 const (
 	ResultSent    = "sent"
@@ -156,7 +172,8 @@ func (s *State) outcome(r *record.Record, names []string) Verdict {
 		if x.Channel == InboxChannel {
 			s.emit(InboxMessage, row, at, CauseTime, append(fields[:6:6],
 				value.Field{Name: "title", Value: attrs["title"]}, value.Field{Name: "body", Value: attrs["body"]},
-				value.Field{Name: "html", Value: attrs["html"]}, value.Field{Name: "data", Value: attrs["data"]}))
+				value.Field{Name: "html", Value: attrs["html"]}, value.Field{Name: "data", Value: attrs["data"]},
+				value.Field{Name: "url", Value: attrs["url"]}))
 		}
 	case ResultRetry:
 		x.Due = max(s.Now, attrs["again"].Time)

@@ -3,6 +3,7 @@ package fold
 import (
 	"cmp"
 	"slices"
+	"time"
 
 	"github.com/embedcdp/cdp/internal/roweval"
 	"github.com/embedcdp/cdp/internal/value"
@@ -84,3 +85,5 @@ func byTime(a, b eventRef) int {
 	}
 	return cmp.Compare(a.seq(), b.seq())
 }
+
+func utcTime(micros int64) time.Time { return time.UnixMicro(micros).UTC() }

@@ -72,6 +72,9 @@ func (s *State) react(x stimulus) {
 			s.batch.deferred = append(s.batch.deferred, touched{x.row, x.typ, x.cause})
 		}
 	}
+	if x.typ.def.Name == Unsubscribed {
+		s.dropUnsubscribed(x.row)
+	}
 	s.journeys.onEvent(s, x)
 }
 

@@ -48,7 +48,7 @@ func (s *State) defineSystemTypes() {
 		{Name: MessageBounced, Attributes: with(message, schema.Attrs{"reason": txt, "attempt": num})},
 		{Name: MessageFailed, Attributes: with(message, schema.Attrs{"reason": txt, "attempt": num})},
 		{Name: MessageSuppressed, Attributes: with(message, schema.Attrs{"reason": str})},
-		{Name: InboxMessage, Attributes: with(message, schema.Attrs{"title": txt, "body": txt, "html": txt, "data": txt})},
+		{Name: InboxMessage, Attributes: with(message, schema.Attrs{"title": txt, "body": txt, "html": txt, "data": txt, "url": txt})},
 		{Name: InboxRead, Attributes: schema.Attrs{"key": str}},
 		{Name: ConsentGranted, Attributes: schema.Attrs{"channel": str, "source_text": txt}},
 		{Name: Unsubscribed, Attributes: schema.Attrs{"channel": str, "reason": txt}},

@@ -1,0 +1,459 @@
+package cdp
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"time"
+
+	"github.com/RoaringBitmap/roaring/v2"
+
+	"github.com/embedcdp/cdp/internal/chart"
+	"github.com/embedcdp/cdp/internal/fold"
+	"github.com/embedcdp/cdp/internal/insight"
+	"github.com/embedcdp/cdp/internal/insight/table"
+	"github.com/embedcdp/cdp/internal/report"
+)
+
+// Insights are the verbs of reports. Get them from [Client.Insights]. Reports read everything there is at one moment, in
+// the portal's time zone, and see every event also under the customer a visitor became.
+type Insights struct{ c *Client }
+
+// Insights returns the verbs of reports.
+func (c *Client) Insights() Insights { return Insights{c} }
+
+// Range is the instants From <= t < To; the zero Range is all of time.
+type Range struct{ From, To time.Time }
+
+// Between makes a Range.
+func Between(from, to time.Time) Range { return Range{from, to} }
+
+func (r Range) micros() (insight.Range, error) {
+	if r.From.IsZero() && r.To.IsZero() {
+		return insight.Range{}, nil
+	}
+	if !r.From.Before(r.To) {
+		return insight.Range{}, &InvalidError{What: "Range", Reason: fmt.Sprintf("from %s to %s holds no time", r.From, r.To)}
+	}
+	return insight.Range{From: r.From.UnixMicro(), To: r.To.UnixMicro()}, nil
+}
+
+// Interval is the width of a report's buckets: calendar units in the portal's time zone.
+type Interval string
+
+const (
+	Hourly  Interval = "hour"
+	Daily   Interval = "day"
+	Weekly  Interval = "week"
+	Monthly Interval = "month"
+)
+
+// Measure is what a trend computes of the events in a bucket.
+type Measure string
+
+const (
+	Count   Measure = "count"
+	People  Measure = "people" // distinct people
+	Sum     Measure = "sum"    // exactly rounded, as if added without error
+	Average Measure = "avg"
+	Minimum Measure = "min"
+	Maximum Measure = "max"
+	Median  Measure = "median"
+)
+
+// Trend asks how something developed over time.
+type Trend struct {
+	Title    string
+	Series   []Series
+	Range    Range    // required
+	Interval Interval // default: Daily
+	Segment  string   // only its members; "" is everybody
+	Top      int      // keep the groups with the most events, the others become "other". Default: 5
+}
+
+// Series is one line of a trend, or one for each group.
+type Series struct {
+	Name    string // default: the event's
+	Event   string
+	Where   string  // CEL over `e`: e.category == "shoes"
+	Measure Measure // default: Count
+	Value   string  // the number to measure, for all but Count and People
+	Unit    string  // of that number, such as "USD"
+	By      string  // an attribute to break down by
+}
+
+// Report is a result that can be written in several forms. It is safe for concurrent use.
+type Report struct {
+	chart chart.Chart
+	table *table.Table
+}
+
+// WriteCSV writes the numbers: RFC 4180, times in RFC 3339, ratios as fractions, absent cells empty. Texts that a
+// spreadsheet would take for a formula get an apostrophe in front.
+func (r Report) WriteCSV(w io.Writer) error { return r.table.WriteCSV(w) }
+
+// WriteJSON writes the numbers as {"columns":[{"name","kind","unit"}],"rows":[[…]]}.
+func (r Report) WriteJSON(w io.Writer) error { return r.table.WriteJSON(w) }
+
+// WriteSVG draws the report. The picture scales down to a phone's width.
+func (r Report) WriteSVG(w io.Writer) error { return chart.WriteSVG(w, r.chart, chart.Options{}) }
+
+// TrendReport is the answer to a Trend.
+type TrendReport struct {
+	Report
+	Starts []time.Time // of the buckets
+	Lines  []TrendLine
+}
+
+// TrendLine is one series or group over time.
+type TrendLine struct {
+	Series, Group string
+	Points        []Point // one a bucket
+	Total         Point   // over the whole range: people are counted once
+}
+
+// Point is a value, or a gap where OK is false.
+type Point struct {
+	Value float64
+	OK    bool
+}
+
+// Trend computes a trend.
+func (i Insights) Trend(ctx context.Context, q Trend) (out TrendReport, err error) {
+	rng, err := q.Range.micros()
+	if err != nil {
+		return out, err
+	}
+	if rng == (insight.Range{}) {
+		return out, &InvalidError{What: "Trend.Range", Reason: "is missing: a trend needs a time to draw"}
+	}
+	top := q.Top
+	if top == 0 {
+		top = 5
+	}
+	run := insight.Trend{Range: rng, Top: top}
+	var res *insight.TrendResult
+	err = i.view(ctx, "insights.trend", q.Segment, func(s *fold.State, people *roaring.Bitmap) error {
+		run.People, run.Calendar = people, calendar(s, q.Interval)
+		for n, sr := range q.Series {
+			series, err := trendSeries(s, sr)
+			if err != nil {
+				return fmt.Errorf("trend: series %d: %w", n+1, err)
+			}
+			run.Series = append(run.Series, series)
+		}
+		var err error
+		res, err = run.Run()
+		return err
+	})
+	if err != nil {
+		return out, err
+	}
+	out.Report = Report{report.Line(q.Title, res), res.Table()}
+	for _, at := range res.Starts {
+		out.Starts = append(out.Starts, utc(at))
+	}
+	for _, l := range res.Lines {
+		line := TrendLine{Series: l.Series, Group: l.Group, Total: Point(l.Total)}
+		if l.Other {
+			line.Group = "other"
+		}
+		for _, p := range l.Points {
+			line.Points = append(line.Points, Point(p))
+		}
+		out.Lines = append(out.Lines, line)
+	}
+	return out, nil
+}
+
+func trendSeries(s *fold.State, sr Series) (insight.Series, error) {
+	stream, name, err := report.Stream(s, report.Query{Event: sr.Event, Where: sr.Where, Group: sr.By, Value: sr.Value})
+	if err != nil {
+		return insight.Series{}, err
+	}
+	out := insight.Series{Name: sr.Name, Events: stream, Unit: sr.Unit, Measures: []insight.Measure{insight.Measure(sr.Measure)}}
+	if sr.Name == "" {
+		out.Name = sr.Event
+	}
+	if sr.Measure == "" {
+		out.Measures[0] = insight.Count
+	}
+	if sr.Value == "" && out.Measures[0] != insight.Count && out.Measures[0] != insight.People {
+		return out, fmt.Errorf("%s of what? name a number in Value", sr.Measure)
+	}
+	if sr.By != "" {
+		out.GroupName = name
+	}
+	return out, nil
+}
+
+func calendar(s *fold.State, by Interval) insight.Calendar {
+	if by == "" {
+		by = Daily
+	}
+	return insight.Calendar{By: insight.Interval(by), Zone: s.Settings.Location(), WeekStart: s.Settings.Week()}
+}
+
+// view runs a report on the state, for the members of a segment or for everybody.
+func (i Insights) view(ctx context.Context, verb, segment string, fn func(*fold.State, *roaring.Bitmap) error) error {
+	var failed error
+	err := i.c.read(ctx, verb, func(s *fold.State) {
+		var people *roaring.Bitmap
+		if segment != "" {
+			var ok bool
+			if people, ok = s.Members(segment); !ok {
+				failed = notFound("segment", segment)
+				return
+			}
+		}
+		failed = fn(s, people)
+	})
+	if err != nil {
+		return err
+	}
+	return failed
+}
+
+// Funnel asks how far people get through steps. Each person's best attempt counts, whichever first step it starts from,
+// all within the Window of that first step.
+type Funnel struct {
+	Title   string
+	Steps   []Step // 1 to 10
+	Window  string // "7d"; "" is no limit
+	Order   Order  // default: Ordered
+	Range   Range  // of the first step
+	By      string // break down by this attribute of the first step
+	Segment string // only its members
+}
+
+// Step is one step of a funnel.
+type Step struct {
+	Name  string // default: the event's
+	Event string
+	Where string // CEL over `e`
+}
+
+// Order says what it takes to go from one step to the next.
+type Order string
+
+const (
+	Ordered   Order = "ordered" // one after another; anything may happen in between
+	StrictRun Order = "strict"  // nothing of another step in between
+	AnyOrder  Order = "any"     // in whatever order
+)
+
+// FunnelReport is the answer to a Funnel.
+type FunnelReport struct {
+	Report
+	Steps []FunnelStep
+}
+
+// FunnelStep is how many people reached a step.
+type FunnelStep struct {
+	Name       string
+	People     int
+	OfFirst    float64       // share of the people of the first step
+	OfPrevious float64       // share of the people of the step before
+	MedianTime time.Duration // from the step before
+	Reached    Set           // who got here
+	Dropped    Set           // who got here and not to the next
+}
+
+// Funnel computes a funnel.
+func (i Insights) Funnel(ctx context.Context, q Funnel) (out FunnelReport, err error) {
+	rng, err := q.Range.micros()
+	if err != nil {
+		return out, err
+	}
+	run := insight.Funnel{Order: insight.Order(q.Order), Range: rng, Times: q.Order != AnyOrder, Lists: true}
+	if q.Window != "" {
+		if run.Window, err = fold.ParseDuration(q.Window); err != nil {
+			return out, fmt.Errorf("funnel: window: %w", err)
+		}
+	}
+	var res *insight.FunnelResult
+	err = i.view(ctx, "insights.funnel", q.Segment, func(s *fold.State, people *roaring.Bitmap) error {
+		run.People = people
+		for n, st := range q.Steps {
+			group := ""
+			if n == 0 {
+				group = q.By
+			}
+			stream, name, err := report.Stream(s, report.Query{Event: st.Event, Where: st.Where, Group: group})
+			if err != nil {
+				return fmt.Errorf("funnel: step %d: %w", n+1, err)
+			}
+			if group != "" {
+				run.GroupName = name
+			}
+			if st.Name == "" {
+				st.Name = st.Event
+			}
+			run.Steps = append(run.Steps, insight.Step{Name: st.Name, Events: stream})
+		}
+		var err error
+		res, err = run.Run()
+		return err
+	})
+	if err != nil {
+		return out, err
+	}
+	out.Report = Report{report.Steps(q.Title, res), res.Table()}
+	for k, s := range res.Steps {
+		first, _ := res.OfFirst(k).Value()
+		previous, _ := res.OfPrevious(k).Value()
+		out.Steps = append(out.Steps, FunnelStep{Name: s.Name, People: int(s.People), OfFirst: first, OfPrevious: previous,
+			MedianTime: time.Duration(s.FromPrevious.Median) * time.Microsecond, Reached: Set{i.c, s.Reached}, Dropped: Set{i.c, s.Dropped}})
+	}
+	return out, nil
+}
+
+// Retention asks how many of the people who started in a period came back in the periods after it.
+type Retention struct {
+	Title     string
+	Start     Step // whose first event makes people start
+	Return    Step // what coming back is; default: the same as Start
+	Range     Range
+	Interval  Interval // default: Weekly
+	Periods   int      // columns, period 0 included; default: as many as the range has
+	Unbounded bool     // came back in this period or any later one
+	Segment   string
+}
+
+// RetentionReport is the answer to a Retention.
+type RetentionReport struct {
+	Report
+	Cohorts []Cohort
+}
+
+// Cohort is the people who started in one period.
+type Cohort struct {
+	Start    time.Time
+	Size     int
+	Returned []int // people by period, from period 0
+}
+
+// Retention computes a retention matrix.
+func (i Insights) Retention(ctx context.Context, q Retention) (out RetentionReport, err error) {
+	rng, err := q.Range.micros()
+	if err != nil {
+		return out, err
+	}
+	if q.Return.Event == "" {
+		q.Return = q.Start
+	}
+	if q.Interval == "" {
+		q.Interval = Weekly
+	}
+	run := insight.Retention{Range: rng, Periods: q.Periods, Unbounded: q.Unbounded}
+	var res *insight.RetentionResult
+	err = i.view(ctx, "insights.retention", q.Segment, func(s *fold.State, people *roaring.Bitmap) error {
+		run.People, run.Calendar = people, calendar(s, q.Interval)
+		var err error
+		if run.Start, _, err = report.Stream(s, report.Query{Event: q.Start.Event, Where: q.Start.Where}); err != nil {
+			return fmt.Errorf("retention: start: %w", err)
+		}
+		if run.Return, _, err = report.Stream(s, report.Query{Event: q.Return.Event, Where: q.Return.Where}); err != nil {
+			return fmt.Errorf("retention: return: %w", err)
+		}
+		res, err = run.Run()
+		return err
+	})
+	if err != nil {
+		return out, err
+	}
+	out.Report = Report{report.Heat(q.Title, res), res.Table()}
+	for _, c := range res.Cohorts {
+		row := Cohort{Start: utc(c.Start), Size: int(c.Size)}
+		for _, n := range c.Returned {
+			row.Returned = append(row.Returned, int(n))
+		}
+		out.Cohorts = append(out.Cohorts, row)
+	}
+	return out, nil
+}
+
+// JourneyReport says what a journey did, for each node and channel.
+type JourneyReport struct {
+	Report
+	Nodes []JourneyNode
+}
+
+// JourneyNode is one node's numbers; the one with the name "" is the journey as a whole.
+type JourneyNode struct {
+	Node, Channel                                         string
+	Entered, Exited, Finished, Sent, Delivered, Converted int
+}
+
+// Journey computes a journey's performance. Delivered is what the channel took.
+func (i Insights) Journey(ctx context.Context, name string, rng Range) (out JourneyReport, err error) {
+	r, err := rng.micros()
+	if err != nil {
+		return out, err
+	}
+	var res *insight.JourneyResult
+	err = i.view(ctx, "insights.journey", "", func(s *fold.State, _ *roaring.Bitmap) error {
+		if _, ok := s.BodyOf(fold.DefJourney, name); !ok {
+			return notFound("journey", name)
+		}
+		var err error
+		res, err = report.Journey(s, name, r)
+		return err
+	})
+	if err != nil {
+		return out, err
+	}
+	out.Report = Report{report.Nodes("Journey "+name, res), res.Table()}
+	for _, row := range res.Rows {
+		get := func(m insight.JourneyMetric) int { n, _ := row.Get(m); return int(n) }
+		out.Nodes = append(out.Nodes, JourneyNode{row.Node, row.Channel, get(insight.Entered), get(insight.Exited), get(insight.Finished),
+			get(insight.Sent), get(insight.Delivered), get(insight.Converted)})
+	}
+	return out, nil
+}
+
+// Dashboard is reports on one page.
+type Dashboard struct {
+	Title    string
+	Subtitle string
+	Scores   []Score
+	Sections []DashboardSection
+}
+
+// Score is one number at the top of a dashboard.
+type Score struct {
+	Title    string
+	Value    float64
+	Unit     string  // "%" takes a fraction
+	Previous float64 // shown as a change where Against is set
+	Against  string  // such as "the month before"
+}
+
+// DashboardSection is some reports below a heading.
+type DashboardSection struct {
+	Title   string
+	Text    string
+	Reports []Report
+}
+
+// WriteHTML writes a dashboard as one file that works offline: it loads nothing and runs no script, fits a phone, a
+// screen and paper, and has the numbers of each picture as a table.
+func (i Insights) WriteHTML(ctx context.Context, w io.Writer, d Dashboard) error {
+	var page chart.Page
+	if err := i.c.read(ctx, "insights.write_html", func(s *fold.State) {
+		page = chart.Page{Title: d.Title, Subtitle: d.Subtitle, Generated: i.c.Now(), Zone: s.Settings.Location()}
+	}); err != nil {
+		return err
+	}
+	for _, s := range d.Scores {
+		page.Scores = append(page.Scores, chart.Scorecard{Title: s.Title, Value: s.Value, Unit: s.Unit, Previous: s.Previous, Against: s.Against})
+	}
+	for _, s := range d.Sections {
+		sec := chart.Section{Title: s.Title, Text: s.Text}
+		for _, r := range s.Reports {
+			sec.Charts = append(sec.Charts, r.chart)
+		}
+		page.Sections = append(page.Sections, sec)
+	}
+	return page.WriteHTML(w)
+}
