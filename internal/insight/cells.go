@@ -2,7 +2,6 @@ package insight
 
 import (
 	"cmp"
-	"iter"
 	"math"
 	"slices"
 )
@@ -104,9 +103,8 @@ type trendCells struct {
 	groups  int
 
 	count  []int64 // events
-	people []int64
-	stamp  []uint64 // last person counted, plus one
-	values []int64  // events with a value
+	people *peopleCount
+	values []int64 // events with a value
 	sums   []*Sum
 	least  []float64
 	most   []float64
@@ -125,7 +123,7 @@ func newTrendCells(s Series, b *buckets, groups int) *trendCells {
 	n := (b.len() + 1) * groups
 	a := &trendCells{buckets: b, groups: groups, count: make([]int64, n)}
 	if s.has(People) {
-		a.people, a.stamp = make([]int64, n), make([]uint64, n)
+		a.people = newPeopleCount(b.len(), groups)
 	}
 	if s.has(Total, Average) {
 		a.values, a.sums = make([]int64, n), make([]*Sum, n)
@@ -142,37 +140,30 @@ func newTrendCells(s Series, b *buckets, groups int) *trendCells {
 func (a *trendCells) read(s Series, r Range, people rowSet, slots slotMap) {
 	percentiles := s.has(Median, Percentile)
 	valued := a.sums != nil || a.least != nil || a.most != nil || percentiles
-	for c := range a.source(s.Events, people) {
-		a.locate(&c, r, people, slots)
-		for _, cell := range a.cells {
-			a.count[cell]++
-		}
-		if a.people != nil {
-			a.countPeople(&c)
-		}
-		if valued && c.Value != nil {
-			a.measure(&c, percentiles)
+	runs := s.Events
+	if a.people != nil {
+		runs = a.people.plan(s.Events, r, people, a.buckets)
+	}
+	for _, run := range runs {
+		for c := range run.Chunks {
+			a.locate(&c, r, people, slots)
+			for _, cell := range a.cells {
+				a.count[cell]++
+			}
+			if a.people != nil {
+				a.people.add(&c, a.rows, a.cells)
+			}
+			if valued && c.Value != nil {
+				a.measure(&c, percentiles)
+			}
 		}
 	}
 	a.total()
+	if a.people != nil {
+		a.people.finish()
+	}
 	if percentiles {
 		a.sortKept()
-	}
-}
-
-// source gives the chunks in person order only where people are counted.
-func (a *trendCells) source(s Stream, people rowSet) iter.Seq[Chunk] {
-	if a.people != nil {
-		return byPerson(s, people)
-	}
-	return func(yield func(Chunk) bool) {
-		for _, run := range s {
-			for c := range run.Chunks {
-				if !yield(c) {
-					return
-				}
-			}
-		}
 	}
 }
 
@@ -189,27 +180,6 @@ func (a *trendCells) locate(c *Chunk, r Range, people rowSet, slots slotMap) {
 		}
 		a.rows = append(a.rows, int32(i))
 		a.cells = append(a.cells, cell)
-	}
-}
-
-// countPeople relies on the order by person: a cell has seen a person if that was the last one it saw.
-func (a *trendCells) countPeople(c *Chunk) {
-	groups := uint32(a.groups)
-	whole := uint32(a.buckets.len()) * groups
-	for j, cell := range a.cells {
-		person := uint64(c.Person[a.rows[j]]) + 1
-		if a.stamp[cell] != person {
-			a.stamp[cell] = person
-			a.people[cell]++
-		}
-		all := whole
-		if groups > 1 {
-			all += cell % groups
-		}
-		if a.stamp[all] != person {
-			a.stamp[all] = person
-			a.people[all]++
-		}
 	}
 }
 
@@ -311,7 +281,7 @@ func (a *trendCells) point(cell int, m Measure) Point {
 	case Count:
 		return Point{float64(a.count[cell]), true}
 	case People:
-		return Point{float64(a.people[cell]), true}
+		return Point{float64(a.people.count[cell]), true}
 	case Total:
 		if a.sums[cell] == nil {
 			return Point{0, true}

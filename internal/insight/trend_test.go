@@ -58,7 +58,13 @@ func TestTrendAgainstPlainLoops(t *testing.T) {
 	zone, err := time.LoadLocation("Europe/Berlin")
 	require.NoError(t, err)
 	base := time.Date(2025, 3, 20, 0, 0, 0, 0, zone).UnixMicro() // clocks move within the range
-	for round := range 400 {
+	bits := maxPeopleBits
+	t.Cleanup(func() { maxPeopleBits = bits })
+	for round := range 600 {
+		maxPeopleBits = bits
+		if round%4 == 0 {
+			maxPeopleBits = 0 // merge the runs
+		}
 		span := []int64{6 * 3600e6, 20 * 86400e6, 400 * 86400e6}[round%3]
 		cal := Calendar{By: []Interval{Hour, Day, Month}[round%3], Zone: zone, WeekStart: time.Monday}
 		if round%6 == 4 {
