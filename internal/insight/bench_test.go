@@ -45,14 +45,15 @@ const benchEvents = 2_000_000
 func BenchmarkFunnelAnyStart(b *testing.B) {
 	for _, tiers := range []int{1, 6} {
 		s := benchStreams(100_000, benchEvents, tiers)
-		for _, times := range []bool{false, true} {
-			name := "tiers=" + strconv.Itoa(tiers)
-			if times {
-				name += "/times+lists"
-			}
+		for _, c := range []struct {
+			name    string
+			times   bool
+			workers int
+		}{{"", false, 1}, {"/times+lists", true, 1}, {"/workers=2", false, 2}} {
+			name := "tiers=" + strconv.Itoa(tiers) + c.name
 			b.Run(name, func(b *testing.B) {
 				for b.Loop() {
-					q := Funnel{Steps: []Step{{"view", s[0]}, {"cart", s[1]}, {"buy", s[2]}}, Window: 7 * 86400e6, Times: times, Lists: times}
+					q := Funnel{Steps: []Step{{"view", s[0]}, {"cart", s[1]}, {"buy", s[2]}}, Window: 7 * 86400e6, Times: c.times, Lists: c.times, Workers: c.workers, Rows: 100_000}
 					if _, err := q.Run(); err != nil {
 						b.Fatal(err)
 					}

@@ -1,7 +1,9 @@
 package insight
 
 import (
+	"errors"
 	"fmt"
+	"sync"
 
 	"github.com/RoaringBitmap/roaring/v2"
 )
@@ -52,6 +54,11 @@ type Funnel struct {
 	// breakdown. Top keeps the groups with the most people and puts the others together as "other"; 0 keeps all.
 	GroupName func(code uint32) string
 	Top       int
+
+	// Workers splits the people, all with rows below Rows, into equal ranges that are read at the same time; streams
+	// must allow it. 0 and 1 read in the caller's goroutine. The result is the same.
+	Workers int
+	Rows    uint32
 }
 
 // Step is one step: a name and the events that take it.
@@ -121,9 +128,39 @@ func (q Funnel) Run() (*FunnelResult, error) {
 	if err := q.validate(); err != nil {
 		return nil, err
 	}
-	w := newWalk(&q)
+	workers := max(q.Workers, 1)
+	parts := make([]*tally, workers)
+	errs := make([]error, workers)
+	var wg sync.WaitGroup
+	for i := range workers {
+		from, to := uint64(0), uint64(nobody)
+		if i > 0 {
+			from = uint64(q.Rows) * uint64(i) / uint64(workers)
+		}
+		if i < workers-1 {
+			to = uint64(q.Rows) * uint64(i+1) / uint64(workers)
+		}
+		if workers == 1 {
+			parts[0], errs[0] = q.part(from, to)
+			break
+		}
+		wg.Go(func() { parts[i], errs[i] = q.part(from, to) })
+	}
+	wg.Wait()
+	if err := errors.Join(errs...); err != nil {
+		return nil, err
+	}
+	for _, p := range parts[1:] {
+		parts[0].merge(p)
+	}
+	return parts[0].result(), nil
+}
+
+// part tallies the people from <= row < to.
+func (q *Funnel) part(from, to uint64) (*tally, error) {
+	w := newWalk(q, from, to)
 	defer w.stop()
-	out := newTally(&q)
+	out := newTally(q)
 	switch q.Order {
 	case AnyOrder:
 		for w.next() {
@@ -140,10 +177,7 @@ func (q Funnel) Run() (*FunnelResult, error) {
 			out.add(w.person, level, times, code)
 		}
 	}
-	if w.err != nil {
-		return nil, w.err
-	}
-	return out.result(), nil
+	return out, w.err
 }
 
 func (q Funnel) validate() error {
@@ -156,6 +190,8 @@ func (q Funnel) validate() error {
 		return fmt.Errorf("insight: the funnel's window is %d µs; use 0 for no limit", q.Window)
 	case !q.Range.all() && q.Range.To <= q.Range.From:
 		return fmt.Errorf("insight: the funnel's range is empty: from %d to %d; To must be after From", q.Range.From, q.Range.To)
+	case q.Workers > 1 && q.Rows == 0:
+		return fmt.Errorf("insight: the funnel has %d workers and does not know the number of rows to split; set Rows", q.Workers)
 	}
 	switch q.Order {
 	case "", Ordered:

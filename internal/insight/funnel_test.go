@@ -170,6 +170,9 @@ func TestOrderedFunnelAgainstEveryChain(t *testing.T) {
 		for k := range masks {
 			q.Steps = append(q.Steps, Step{strconv.Itoa(k), streamOf(r, filter(evs, func(e event) bool { return takes(e, k) }), columns{pos: positions, group: k == 0})})
 		}
+		if r.IntN(3) == 0 {
+			q.Workers, q.Rows = 1+r.IntN(4), uint32(1+r.IntN(8))
+		}
 		got, err := q.Run()
 		require.NoError(t, err)
 
@@ -323,6 +326,9 @@ func TestStrictFunnelAgainstEveryChain(t *testing.T) {
 				want[k]++
 			}
 		}
+		if r.IntN(3) == 0 {
+			q.Workers, q.Rows = 1+r.IntN(4), uint32(1+r.IntN(8))
+		}
 		got, err := q.Run()
 		require.NoError(t, err)
 		for k := range want {
@@ -367,6 +373,9 @@ func TestAnyOrderFunnelAgainstEveryWindow(t *testing.T) {
 			for k := range best {
 				want[k]++
 			}
+		}
+		if r.IntN(3) == 0 {
+			q.Workers, q.Rows = 1+r.IntN(4), uint32(1+r.IntN(8))
 		}
 		got, err := q.Run()
 		require.NoError(t, err)
@@ -422,6 +431,7 @@ func TestFunnelRefusesWhatItCannotAnswer(t *testing.T) {
 		{Funnel{Steps: slices.Repeat([]Step{step}, 11)}, "11 steps"},
 		{Funnel{Steps: []Step{step}, Window: -1}, "window"},
 		{Funnel{Steps: []Step{step}, Range: Range{5, 5}}, "range is empty"},
+		{Funnel{Steps: []Step{step}, Workers: 2}, "set Rows"},
 		{Funnel{Steps: []Step{step}, Order: "random"}, "unknown funnel order"},
 		{Funnel{Steps: []Step{step}, Order: AnyOrder, Times: true}, "no first step"},
 		{Funnel{Steps: []Step{step}, Other: step.Events}, "strict"},

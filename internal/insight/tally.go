@@ -43,6 +43,29 @@ func (t *tally) add(person uint32, level int, times []int64, code uint32) {
 	}
 }
 
+// merge adds what a worker of higher rows has tallied.
+func (t *tally) merge(o *tally) {
+	for level, n := range o.levels {
+		t.levels[level] += n
+		t.lists[level] = append(t.lists[level], o.lists[level]...)
+	}
+	for i := range o.gaps {
+		for k := range o.gaps[i] {
+			t.gaps[i][k] = append(t.gaps[i][k], o.gaps[i][k]...)
+		}
+	}
+	for code, levels := range o.groups {
+		g := t.groups[code]
+		if g == nil {
+			g = new([MaxSteps + 1]int64)
+			t.groups[code] = g
+		}
+		for level, n := range levels {
+			g[level] += n
+		}
+	}
+}
+
 func (t *tally) result() *FunnelResult {
 	order := t.q.Order
 	if order == "" {

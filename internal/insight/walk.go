@@ -14,6 +14,7 @@ type walk struct {
 	window int64
 	lanes  []*lane // one a step; for Strict one more, of Other
 	person uint32
+	end    uint64 // people from here on are another worker's
 	err    error
 
 	ev    []events // the person's events by lane
@@ -43,8 +44,8 @@ type events struct {
 
 var errPositions = errors.New("insight: a strict funnel with Other needs the position of every event; give Chunk.Pos in the steps and in Other")
 
-func newWalk(q *Funnel) *walk {
-	w := &walk{q: q, people: newRowSet(q.People), window: q.Window}
+func newWalk(q *Funnel, from, end uint64) *walk {
+	w := &walk{q: q, people: newRowSet(q.People), window: q.Window, end: end}
 	if w.window == 0 {
 		w.window = math.MaxInt64
 	}
@@ -55,6 +56,11 @@ func newWalk(q *Funnel) *walk {
 		w.lanes = append(w.lanes, newLane(q.Other))
 	}
 	w.ev = make([]events, len(w.lanes))
+	for _, l := range w.lanes {
+		for r := range l.heads {
+			l.seek(r, from)
+		}
+	}
 	return w
 }
 
@@ -75,7 +81,7 @@ func (w *walk) next() bool {
 		for _, l := range leading {
 			p = min(p, l.person())
 		}
-		if p == nobody {
+		if p == nobody || p >= w.end {
 			return false
 		}
 		w.person = uint32(p)
