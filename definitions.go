@@ -70,7 +70,7 @@ func (c *Client) remove(ctx context.Context, verb, kind, name string) error {
 }
 
 func explainNode(n *roweval.Node) ExplainNode {
-	out := ExplainNode{Source: n.Source, Value: n.Value, Events: n.Events}
+	out := ExplainNode{Source: n.Text, Value: n.Value}
 	for _, child := range n.Children {
 		out.Children = append(out.Children, explainNode(child))
 	}

@@ -95,7 +95,7 @@ func TestKill(t *testing.T) {
 		batches = killOnce(t, dir, batches, 1+rnd.IntN(6), time.Duration(rnd.IntN(3000))*time.Microsecond)
 	}
 
-	c = openKilled(t, dir, func() time.Time { return killStart.Add(time.Duration(batches*killBatch) * time.Second) })
+	c = openKilled(t, dir, func() time.Time { return killStart.Add(time.Duration((batches+1)*killBatch) * time.Second) })
 	defer c.Close()
 	for n := batches * killBatch; n < (batches+1)*killBatch; n++ { // the batch that was under way when the last kill came
 		_, err := c.Track(ctx, killEvent(n))
@@ -158,7 +158,7 @@ func checkKilled(t *testing.T, c *cdp.Client, dir string, events int) {
 			seen[e.ID] = true
 			got += e.Attributes["amount"].(float64)
 		}
-		require.Len(t, line, want)
+		require.Equal(t, want, len(line))
 		require.Equal(t, sum[user], got)
 		in, err := c.Segments().Contains(ctx, "many", user)
 		require.NoError(t, err)
@@ -172,7 +172,10 @@ func checkKilled(t *testing.T, c *cdp.Client, dir string, events int) {
 	}
 	queued, err := c.Messages().History(ctx, "message_queued")
 	require.NoError(t, err)
-	require.Len(t, queued, events, "one message for each purchase")
+	require.Equal(t, events, len(queued), "one message for each purchase")
+	failed, err := c.Messages().History(ctx, "message_failed", "message_bounced", "message_suppressed")
+	require.NoError(t, err)
+	require.Empty(t, failed)
 	twice := 0
 	for _, m := range queued {
 		require.NotZero(t, delivered[m.Key], "message %s was decided on and never sent", m.Key)
@@ -180,7 +183,7 @@ func checkKilled(t *testing.T, c *cdp.Client, dir string, events int) {
 			twice++
 		}
 	}
-	require.Len(t, delivered, events, "keys are unique, and nothing was sent that nobody decided on")
+	require.Equal(t, events, len(delivered), "keys are unique, and nothing was sent that nobody decided on")
 	pending, err := c.Messages().Pending(ctx)
 	require.NoError(t, err)
 	require.Zero(t, pending)

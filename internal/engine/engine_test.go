@@ -72,6 +72,15 @@ func definitions() [][]byte {
 	}
 }
 
+func setUp(t *testing.T, e *engine.Engine) {
+	t.Helper()
+	for _, d := range definitions() {
+		v, err := e.Submit(context.Background(), d)
+		require.NoError(t, err)
+		require.Equal(t, fold.Accepted, v[0].Code, v[0].Reason)
+	}
+}
+
 // next makes one submission of a few records.
 func (w *world) next() []byte {
 	w.now = w.now.Add(time.Duration(w.rand(4000)) * time.Second)
@@ -145,6 +154,41 @@ func fingerprint(t *testing.T, e *engine.Engine) (f uint64) {
 	return f
 }
 
+// same fails the test unless two engines have the same state, and says where they differ.
+func same(t *testing.T, a, b *engine.Engine, msg string, args ...any) {
+	t.Helper()
+	if fingerprint(t, a) == fingerprint(t, b) {
+		return
+	}
+	var ma, mb string
+	tables := map[string][]byte{}
+	require.NoError(t, a.View(func(s *fold.State) {
+		j, err := json.MarshalIndent(s.Manifest(), "", " ")
+		require.NoError(t, err)
+		ma = string(j)
+		for _, x := range s.Tables() {
+			for k := range x.Chunks() {
+				tables[fmt.Sprint(x.Name(), k)] = x.EncodeChunk(nil, k)
+			}
+		}
+	}))
+	require.NoError(t, b.View(func(s *fold.State) {
+		j, err := json.MarshalIndent(s.Manifest(), "", " ")
+		require.NoError(t, err)
+		mb = string(j)
+		for _, x := range s.Tables() {
+			for k := range x.Chunks() {
+				require.Equal(t, tables[fmt.Sprint(x.Name(), k)], x.EncodeChunk(nil, k), x.Name())
+			}
+		}
+	}))
+	la, lb := strings.Split(ma, "\n"), strings.Split(mb, "\n")
+	for i := range min(len(la), len(lb)) {
+		require.Equal(t, la[i], lb[i], append([]any{msg}, args...)...)
+	}
+	t.Fatalf("what is derived from the tables differs: "+msg, args...)
+}
+
 func newWorld(t *testing.T, seed uint64) *world {
 	return &world{t: t, seed: seed, now: time.Date(2026, 3, 1, 0, 0, 0, 0, time.UTC)}
 }
@@ -156,12 +200,8 @@ func TestReopenedEqualsUninterrupted(t *testing.T) {
 		a := open(t, memstore.New(), steady, 1<<40)
 		st := memstore.New()
 		b := open(t, st, often, 3000)
-		for _, d := range definitions() {
-			_, err := a.Submit(context.Background(), d)
-			require.NoError(t, err)
-			_, err = b.Submit(context.Background(), d)
-			require.NoError(t, err)
-		}
+		setUp(t, a)
+		setUp(t, b)
 		for i := range 150 {
 			va, err := a.Submit(context.Background(), steady.next())
 			require.NoError(t, err)
@@ -171,7 +211,7 @@ func TestReopenedEqualsUninterrupted(t *testing.T) {
 			if i%37 == 36 {
 				require.NoError(t, b.Close())
 				b = open(t, st, often, 3000)
-				require.Equal(t, fingerprint(t, a), fingerprint(t, b), "seed %d, step %d", seed, i)
+				same(t, a, b, "seed %d, step %d", seed, i)
 			}
 		}
 		require.Equal(t, fingerprint(t, a), fingerprint(t, b))
@@ -185,10 +225,7 @@ func TestTwoEnginesOnOneStore(t *testing.T) {
 	w := newWorld(t, 7)
 	st := memstore.New()
 	a, b := open(t, st, w, 1<<40), open(t, st, w, 1<<40)
-	for _, d := range definitions() {
-		_, err := a.Submit(context.Background(), d)
-		require.NoError(t, err)
-	}
+	setUp(t, a)
 	for range 50 {
 		_, err := a.Submit(context.Background(), w.next())
 		require.NoError(t, err)
@@ -210,10 +247,7 @@ func TestTwoEnginesOnOneStore(t *testing.T) {
 func TestGroupCommit(t *testing.T) {
 	w := newWorld(t, 3)
 	e := open(t, memstore.New(), w, 1<<40)
-	for _, d := range definitions() {
-		_, err := e.Submit(context.Background(), d)
-		require.NoError(t, err)
-	}
+	setUp(t, e)
 	var wg sync.WaitGroup
 	for g := range 32 {
 		wg.Go(func() {
@@ -243,10 +277,7 @@ func TestCommitFailures(t *testing.T) {
 	inner := memstore.New()
 	st := faultstore.Wrap(inner)
 	e := open(t, st, w, 1<<40)
-	for _, d := range definitions() {
-		_, err := e.Submit(context.Background(), d)
-		require.NoError(t, err)
-	}
+	setUp(t, e)
 	event := func(id string) []byte {
 		var enc record.Encoder
 		enc.Begin(record.Head{Kind: record.KindEvent, Name: "buy", ID: id})
@@ -284,10 +315,7 @@ func TestDamagedCheckpoint(t *testing.T) {
 	w := newWorld(t, 5)
 	st := memstore.New()
 	e := open(t, st, w, 5000)
-	for _, d := range definitions() {
-		_, err := e.Submit(context.Background(), d)
-		require.NoError(t, err)
-	}
+	setUp(t, e)
 	for range 120 {
 		_, err := e.Submit(context.Background(), w.next())
 		require.NoError(t, err)

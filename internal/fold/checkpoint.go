@@ -86,8 +86,11 @@ func (s *State) Manifest() *Manifest {
 		m.Enrolments = binary.AppendUvarint(m.Enrolments, savedRef(e.trigger))
 		m.Enrolments = journey.AppendEnrolment(m.Enrolments, e.Enrolment)
 	}
+	lastAt, last := int64(0), deadline.Item{}
 	for at, it := range s.due.All() {
-		if s.valid(at, it) {
+		again := at == lastAt && it == last // a deadline that was replaced and set anew is in the index twice
+		lastAt, last = at, it
+		if s.valid(at, it) && !again {
 			m.Deadlines = binary.LittleEndian.AppendUint64(m.Deadlines, uint64(at))
 			m.Deadlines = append(m.Deadlines, it.Kind)
 			m.Deadlines = binary.AppendUvarint(m.Deadlines, uint64(it.Row))

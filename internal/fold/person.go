@@ -87,3 +87,6 @@ func byTime(a, b eventRef) int {
 }
 
 func utcTime(micros int64) time.Time { return time.UnixMicro(micros).UTC() }
+
+// Position orders events of different types that have the same time.
+func (e eventRef) Position() uint64 { return uint64(e.seq()) }
