@@ -1,0 +1,100 @@
+package main
+
+import (
+	"cmp"
+	"math/bits"
+	"slices"
+)
+
+// This file lays the data out for the hand-written loops: bare slices in memory, as tight as anybody would make them for
+// these questions, and no answer computed beforehand. Each question's loop stands beside its question.
+
+// Loops are the slices that the loops run over.
+type Loops struct {
+	Customers int
+	age, city []uint64 // a byte a customer, eight in a word, the first in the lowest byte
+
+	purchases struct { // in order of time
+		time     []int64
+		customer []uint32
+		category []uint8
+	}
+
+	// journeys are all events ordered by customer, then time: time<<2 | type. Those of customer c are journeys[from[c]:from[c+1]].
+	journeys []int64
+	from     []uint32
+
+	counts []uint8 // scratch of q2: one a customer
+}
+
+// NewLoops lays out d.
+func NewLoops(d *Data) *Loops {
+	l := &Loops{Customers: d.Profiles, age: bytesAsWords(d.Age, noAge), city: bytesAsWords(d.City, noCity), counts: make([]uint8, d.Profiles)}
+	for i, t := range d.Type {
+		if t == purchase {
+			l.purchases.time = append(l.purchases.time, d.Time[i])
+			l.purchases.customer = append(l.purchases.customer, d.Customer[i])
+			l.purchases.category = append(l.purchases.category, d.Category[i])
+		}
+	}
+	l.from = make([]uint32, d.Profiles+1)
+	for _, c := range d.Customer {
+		l.from[c+1]++
+	}
+	for c := range d.Profiles {
+		l.from[c+1] += l.from[c]
+	}
+	l.journeys = make([]int64, d.Events)
+	next := slices.Clone(l.from)
+	for i, c := range d.Customer { // already in order of time
+		l.journeys[next[c]] = d.Time[i]<<2 | int64(d.Type[i])
+		next[c]++
+	}
+	return l
+}
+
+// bytesAsWords packs bytes below 128 into words and fills the last one up.
+func bytesAsWords(b []uint8, fill uint8) []uint64 {
+	words := make([]uint64, (len(b)+63)/64*8)
+	for i := range len(words) * 8 {
+		v := fill
+		if i < len(b) {
+			v = b[i]
+		}
+		words[i/8] |= uint64(v) << (i % 8 * 8)
+	}
+	return words
+}
+
+// Members is a set of customers: bit c%64 of word c/64.
+type Members []uint64
+
+// NewMembers returns an empty set with room for n customers.
+func NewMembers(n int) Members { return make(Members, (n+63)/64) }
+
+func (m Members) has(c uint32) bool { return m[c>>6]>>(c&63)&1 != 0 }
+
+// Len counts the set.
+func (m Members) Len() int64 {
+	n := 0
+	for _, w := range m {
+		n += bits.OnesCount64(w)
+	}
+	return int64(n)
+}
+
+// firstDifference is a customer that is in one of two sets only.
+func (m Members) firstDifference(o Members) (customer int, different bool) {
+	for i := range m {
+		if x := m[i] ^ o[i]; x != 0 {
+			return i*64 + bits.TrailingZeros64(x), true
+		}
+	}
+	return 0, false
+}
+
+// searchTime is the index of the first time after t.
+func searchTime(times []int64, t int64) int {
+	i, _ := slices.BinarySearchFunc(times, t+1, cmp.Compare[int64])
+	return i
+}

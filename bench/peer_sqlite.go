@@ -1,0 +1,118 @@
+package main
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+	"path/filepath"
+
+	_ "github.com/mattn/go-sqlite3" // the driver "sqlite3"
+
+	"github.com/embedcdp/cdp"
+)
+
+// sqlite is the peer of intake. It does the least of the same job: insert an event once by its id, keep an index on
+// customer and time, count each customer's events. No segments, no identities, no schema.
+type sqlite struct {
+	db      *sql.DB
+	conn    *sql.Conn
+	version string
+}
+
+func openSQLite(ctx context.Context, dir string) (*sqlite, error) {
+	db, err := sql.Open("sqlite3", "file:"+filepath.Join(dir, "peer.sqlite")+"?_journal_mode=WAL&_synchronous=FULL&_cache_size=-262144&_txlock=immediate")
+	if err != nil {
+		return nil, fmt.Errorf("sqlite: %w", err)
+	}
+	p := &sqlite{db: db}
+	for _, q := range []string{
+		`CREATE TABLE events (id TEXT PRIMARY KEY, customer TEXT NOT NULL, time INTEGER NOT NULL, name TEXT NOT NULL, category TEXT, sku TEXT, amount REAL) WITHOUT ROWID`,
+		`CREATE INDEX by_customer ON events (customer, time)`,
+		`CREATE TABLE profiles (customer TEXT PRIMARY KEY, events INTEGER NOT NULL) WITHOUT ROWID`,
+	} {
+		if _, err := db.ExecContext(ctx, q); err != nil {
+			db.Close()
+			return nil, fmt.Errorf("sqlite: %s: %w", q, err)
+		}
+	}
+	if p.conn, err = db.Conn(ctx); err == nil {
+		err = db.QueryRowContext(ctx, "SELECT sqlite_version()").Scan(&p.version)
+	}
+	if err != nil {
+		db.Close()
+		return nil, fmt.Errorf("sqlite: %w", err)
+	}
+	return p, nil
+}
+
+func (p *sqlite) Close() error {
+	p.conn.Close()
+	return p.db.Close()
+}
+
+// sqliteWriter holds the statements of the intake.
+type sqliteWriter struct {
+	p             *sqlite
+	insert, count *sql.Stmt
+}
+
+func (p *sqlite) writer(ctx context.Context) (*sqliteWriter, error) {
+	insert, err := p.conn.PrepareContext(ctx, `INSERT OR IGNORE INTO events VALUES (?, ?, ?, ?, ?, ?, ?)`)
+	if err != nil {
+		return nil, fmt.Errorf("sqlite: %w", err)
+	}
+	count, err := p.conn.PrepareContext(ctx, `INSERT INTO profiles VALUES (?, 1) ON CONFLICT (customer) DO UPDATE SET events = events + 1`)
+	if err != nil {
+		return nil, fmt.Errorf("sqlite: %w", err)
+	}
+	return &sqliteWriter{p, insert, count}, nil
+}
+
+// Track writes events in one durable transaction and returns how many were new.
+func (w *sqliteWriter) Track(ctx context.Context, events []cdp.Event) (fresh int, err error) {
+	tx, err := w.p.conn.BeginTx(ctx, nil)
+	if err != nil {
+		return 0, fmt.Errorf("sqlite: %w", err)
+	}
+	defer tx.Rollback()
+	insert, count := tx.StmtContext(ctx, w.insert), tx.StmtContext(ctx, w.count)
+	for i := range events {
+		e := &events[i]
+		res, err := insert.ExecContext(ctx, e.ID, e.UserID, e.Time.UnixMicro(), e.Name, e.Attributes["category"], e.Attributes["sku"], e.Attributes["amount"])
+		if err != nil {
+			return 0, fmt.Errorf("sqlite: %w", err)
+		}
+		if n, _ := res.RowsAffected(); n == 0 {
+			continue
+		}
+		fresh++
+		if _, err := count.ExecContext(ctx, e.UserID); err != nil {
+			return 0, fmt.Errorf("sqlite: %w", err)
+		}
+	}
+	if err := tx.Commit(); err != nil {
+		return 0, fmt.Errorf("sqlite: %w", err)
+	}
+	return fresh, nil
+}
+
+// trackNew is Track of events that are all new.
+func (w *sqliteWriter) trackNew(ctx context.Context, events []cdp.Event) error {
+	fresh, err := w.Track(ctx, events)
+	if err == nil && fresh != len(events) {
+		err = fmt.Errorf("sqlite: %d of %d events were new", fresh, len(events))
+	}
+	return err
+}
+
+// Counts returns the number of events of each type, of customers, and of events as the customers' counters have it.
+func (p *sqlite) Counts(ctx context.Context) ([]int64, error) {
+	counts := make([]int64, len(eventNames)+2)
+	for i, name := range eventNames {
+		if err := p.conn.QueryRowContext(ctx, "SELECT count(*) FROM events WHERE name = ?", name).Scan(&counts[i]); err != nil {
+			return nil, err
+		}
+	}
+	n := len(eventNames)
+	return counts, p.conn.QueryRowContext(ctx, "SELECT count(*), coalesce(sum(events), 0) FROM profiles").Scan(&counts[n], &counts[n+1])
+}

@@ -1,0 +1,54 @@
+package main
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/embedcdp/cdp"
+)
+
+// Question is asked of the library, of the peer and of the loop. Each answers with the same counts. A question about a
+// segment is also compared customer by customer.
+type Question struct {
+	ID, What string
+
+	// CDP asks through the public API. name is one that was not used before.
+	CDP func(ctx context.Context, c *cdp.Client, name string) ([]int64, error)
+
+	// Where is the condition of a segment question, for which CDP is to save and count; "" for others.
+	Where string
+
+	// SQL gives one row of counts.
+	SQL string
+
+	// MembersSQL gives the ids of the members of a segment question.
+	MembersSQL string
+
+	// Loop answers from bare slices. A segment question leaves its members in m, which comes with any content.
+	Loop func(l *Loops, m Members) []int64
+}
+
+// Questions are all questions, in the order of their ids.
+var Questions = []Question{q0, q1, q2, q6}
+
+// segment makes the question of how many people meet a condition. It is asked as a new segment: saved and counted from
+// nothing. members is the SQL of the members' ids.
+func segment(id, what, where, members string, loop func(l *Loops, m Members)) Question {
+	return Question{ID: id, What: what, Where: where,
+		CDP: func(ctx context.Context, c *cdp.Client, name string) ([]int64, error) {
+			if err := c.Segments().Save(ctx, cdp.Segment{Name: name, Where: where}); err != nil {
+				return nil, err
+			}
+			n, err := c.Segments().Count(ctx, name)
+			return []int64{int64(n)}, err
+		},
+		SQL:        "SELECT count(*) FROM (" + members + ")",
+		MembersSQL: members,
+		Loop: func(l *Loops, m Members) []int64 {
+			loop(l, m)
+			return []int64{m.Len()}
+		}}
+}
+
+// sqlNow is the instant of the questions as SQL.
+var sqlNow = fmt.Sprintf("TIMESTAMP '%s'", now.Format("2006-01-02 15:04:05"))
