@@ -1,0 +1,141 @@
+package celenv
+
+import (
+	"sort"
+	"strings"
+
+	"cel.dev/cel-go/cel"
+	"cel.dev/cel-go/common"
+	"cel.dev/cel-go/common/ast"
+	"cel.dev/cel-go/common/overloads"
+	"cel.dev/cel-go/common/types"
+
+	"github.com/embedcdp/cdp/internal/schema"
+)
+
+// Compile checks an expression and makes it ready to evaluate. The error is an *Error with every problem found.
+func Compile(cat *schema.Catalogue, sc Scope, src string) (*Expr, error) {
+	if len(src) > MaxSource {
+		return nil, at1("the expression has %d bytes, the limit is %d", len(src), MaxSource)
+	}
+	if strings.TrimSpace(src) == "" {
+		return nil, at1("the expression is empty")
+	}
+	if sc.Event != "" && cat.Events[sc.Event] == nil {
+		return nil, at1("unknown event type %q%s", sc.Event, schema.DidYouMean(sc.Event, sortedKeys(cat.Events)))
+	}
+	if sc.Arriving != "" && cat.Events[sc.Arriving] == nil {
+		return nil, at1("unknown event type %q%s", sc.Arriving, schema.DidYouMean(sc.Arriving, sortedKeys(cat.Events)))
+	}
+	env, err := environment(cat, sc)
+	if err != nil {
+		return nil, at1("%v", err)
+	}
+	parsed, issues := env.Parse(src)
+	if issues.Err() != nil {
+		return nil, reports(issues.Errors())
+	}
+	tree := parsed.NativeRep()
+	surface := ast.NewExprFactory().CopyExpr(tree.Expr())
+	x := newResolver(cat, sc, tree)
+	x.walk(tree.Expr())
+	if len(x.errs) > 0 {
+		return nil, join(x.errs)
+	}
+	checked, err := x.check(env, parsed)
+	if err != nil {
+		return nil, err
+	}
+	return &Expr{
+		source: src, cat: cat, scope: sc, env: env, surface: surface, checked: checked.NativeRep(),
+		deps: Deps{
+			Events: sortedKeys(x.events), Attrs: sortedKeys(x.attrs), Segments: sortedKeys(x.segments),
+			Objects: sortedKeys(x.objects), Now: x.timed,
+		},
+	}, nil
+}
+
+// check runs the type checker twice. The first time every integer literal may be any number; from the types of what
+// it meets follows which it is. The second time everything has its final type.
+func (x *resolver) check(env *cel.Env, parsed *cel.Ast) (*cel.Ast, error) {
+	for _, id := range sortedIDs(x.literals) {
+		e := x.literals[id]
+		e.SetKindCase(x.fac.NewCall(id, overloads.TypeConvertDyn, x.fac.NewLiteral(x.id(e), e.AsLiteral())))
+	}
+	first, issues := env.Check(parsed)
+	if issues.Err() != nil {
+		return nil, reports(issues.Errors())
+	}
+	for id, e := range x.literals {
+		e.SetKindCase(x.fac.NewLiteral(id, e.AsCall().Args()[0].AsLiteral()))
+	}
+	typeOf := first.NativeRep().TypeMap()
+	root := parsed.NativeRep().Expr()
+	(&numbers{resolver: x, types: typeOf}).run(root)
+	(&operations{resolver: x, types: typeOf}).rewrite(root)
+	if len(x.errs) > 0 {
+		return nil, join(x.errs)
+	}
+	final, issues := env.Check(parsed)
+	if issues.Err() != nil {
+		return nil, reports(issues.Errors())
+	}
+	if err := checkResult(final.OutputType(), x.scope.Want); err != nil {
+		return nil, err
+	}
+	return final, nil
+}
+
+func checkResult(t *types.Type, want Want) error {
+	switch {
+	case want == Bool && t.Kind() != types.BoolKind:
+		return at1("the expression must be true or false, but it is %s", article(typeName(t)))
+	case t.Kind() == types.DurationKind:
+		return at1("the expression is a duration, which cannot be shown: ask for a part of it, as in .getHours()")
+	case t.Kind() == types.MapKind || t.Kind() == types.DynKind:
+		return at1("the expression is %s, which cannot be shown: ask for a number, text, time, true or false, list or object", article(typeName(t)))
+	}
+	return nil
+}
+
+func article(s string) string {
+	if strings.ContainsAny(s[:1], "aeiou") {
+		return "an " + s
+	}
+	return "a " + s
+}
+
+func sortedIDs(m map[int64]ast.Expr) []int64 {
+	ids := make([]int64, 0, len(m))
+	for id := range m {
+		ids = append(ids, id)
+	}
+	sort.Slice(ids, func(i, j int) bool { return ids[i] < ids[j] })
+	return ids
+}
+
+// reports turns cel-go's issues into an *Error in the words of the dialect.
+func reports(issues []*common.Error) error {
+	var errs []*Error
+	for _, issue := range issues {
+		errs = append(errs, &Error{
+			Line: max(issue.Location.Line(), 1), Column: max(issue.Location.Column(), 0) + 1, Msg: plainWords(issue.Message),
+		})
+	}
+	return join(errs)
+}
+
+// join puts the problems in the order of their positions.
+func join(errs []*Error) error {
+	sort.SliceStable(errs, func(i, j int) bool {
+		a, b := errs[i], errs[j]
+		return a.Line < b.Line || a.Line == b.Line && a.Column < b.Column
+	})
+	first := *errs[0]
+	for _, e := range errs[1:min(len(errs), maxReports)] {
+		if e.Msg != first.Msg || e.Line != first.Line || e.Column != first.Column {
+			first.More = append(first.More, e)
+		}
+	}
+	return &first
+}

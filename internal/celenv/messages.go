@@ -1,0 +1,75 @@
+package celenv
+
+import (
+	"fmt"
+	"regexp"
+	"strings"
+
+	"cel.dev/cel-go/common/operators"
+	"cel.dev/cel-go/common/types"
+)
+
+func at1(format string, args ...any) error {
+	return &Error{Line: 1, Column: 1, Msg: fmt.Sprintf(format, args...)}
+}
+
+var (
+	noOverload  = regexp.MustCompile(`^found no matching overload for '([^']*)' applied to '(.*)'$`)
+	wordInTypes = regexp.MustCompile(`@?[a-zA-Z_][\w./@]*`)
+)
+
+// plainWords puts a message of cel-go's checker into the words users know.
+func plainWords(msg string) string {
+	msg = strings.TrimPrefix(msg, "Syntax error: ")
+	m := noOverload.FindStringSubmatch(msg)
+	if m == nil {
+		return wordInTypes.ReplaceAllStringFunc(msg, func(w string) string {
+			if strings.HasPrefix(w, "@") {
+				return typeWord(w)
+			}
+			return w
+		})
+	}
+	name := m[1]
+	if op, ok := operators.FindReverse(name); ok && op != "" {
+		name = op
+	}
+	name = strings.TrimPrefix(name, "@")
+	args := strings.Replace(m[2], Context+", ", "", 1)
+	args = wordInTypes.ReplaceAllStringFunc(args, typeWord)
+	return fmt.Sprintf("%s does not go with %s", name, args)
+}
+
+// typeName is what users call a type.
+func typeName(t *types.Type) string { return wordInTypes.ReplaceAllStringFunc(t.String(), typeWord) }
+
+func typeWord(w string) string {
+	switch w {
+	case "double", "dyn":
+		return "number"
+	case "int":
+		return "whole number"
+	case "bool":
+		return "boolean"
+	case "google.protobuf.Timestamp", "timestamp":
+		return "time"
+	case "google.protobuf.Duration", "duration":
+		return "duration"
+	case profileType:
+		return "profile"
+	case eventsType:
+		return "events"
+	case "map":
+		return "{…}"
+	}
+	if name, ok := strings.CutPrefix(w, eventType); ok && !strings.Contains(name, "/") {
+		return "event " + name
+	}
+	if i := strings.LastIndexByte(w, '/'); i >= 0 {
+		return "object " + w[i+1:]
+	}
+	if name, ok := strings.CutPrefix(w, objectType); ok {
+		return "object " + name
+	}
+	return w
+}

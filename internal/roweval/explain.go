@@ -1,0 +1,148 @@
+package roweval
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"slices"
+	"strings"
+	"time"
+
+	"cel.dev/cel-go/cel"
+	"cel.dev/cel-go/common/ast"
+	"cel.dev/cel-go/common/types"
+	"cel.dev/cel-go/common/types/ref"
+	"cel.dev/cel-go/common/types/traits"
+
+	"github.com/embedcdp/cdp/internal/celenv"
+)
+
+// Node explains one part of an expression.
+type Node struct {
+	Text     string  // the part as CEL
+	Value    string  // what it is: a value, "3 events: a, b, c", "absent", or "error: …"
+	Next     int64   // before it the part cannot change without new data; math.MaxInt64 when it never will
+	Flip     int64   // of the whole expression only: when its truth changes; math.MaxInt64 when it never will
+	Children []*Node // what it is made of; bodies of macros are not listed, since they have a value for every element
+}
+
+const (
+	explainedEvents = 20   // event ids named
+	explainedFlips  = 1000 // instants tried for Flip
+)
+
+// Explain evaluates every part of the expression on its own. It is for reading, not for speed.
+func (p *Program) Explain(in Input) *Node {
+	n := p.explain(p.expr.Surface(), in)
+	n.Flip, _ = p.NextFlip(in, explainedFlips)
+	return n
+}
+
+func (p *Program) explain(e ast.Expr, in Input) *Node {
+	n := &Node{Text: p.expr.Text(e), Value: "not evaluated", Next: math.MaxInt64, Flip: math.MaxInt64}
+	if part, ok := p.expr.Part(e.ID()); ok {
+		n.Value, n.Next = p.show(part, in)
+		if n.Value == "[]" && celenv.IsEventList(p.expr.Type(e.ID())) {
+			n.Value = "0 events"
+		}
+	}
+	for _, child := range parts(e) {
+		n.Children = append(n.Children, p.explain(child, in))
+	}
+	return n
+}
+
+func (p *Program) show(part cel.Program, in Input) (string, int64) {
+	out, r := p.run(part, in)
+	switch {
+	case errors.Is(r.Err, ErrAbsent):
+		return "absent", r.Next
+	case r.Err != nil:
+		return "error: " + r.Err.Error(), r.Next
+	}
+	return text(out), r.Next
+}
+
+func text(v ref.Val) string {
+	if r, ok := v.(*record); ok {
+		if r.ev != nil {
+			return "event " + r.ev.ID()
+		}
+		return r.plain().String()
+	}
+	if l, ok := v.(traits.Lister); ok {
+		if ids, ok := eventIDs(l); ok {
+			return ids
+		}
+	}
+	out, err := fromCEL(v)
+	if err != nil {
+		return "error: " + err.Error()
+	}
+	return out.String()
+}
+
+func eventIDs(l traits.Lister) (string, bool) {
+	var ids []string
+	n := int(l.Size().(types.Int))
+	for i := range n {
+		r, ok := l.Get(types.Int(i)).(*record)
+		if !ok || r.ev == nil {
+			return "", false
+		}
+		if i < explainedEvents {
+			ids = append(ids, r.ev.ID())
+		}
+	}
+	switch {
+	case n == 0:
+		return "", false
+	case n == 1:
+		return "1 event: " + ids[0], true
+	case n > explainedEvents:
+		ids = append(ids, "…")
+	}
+	return fmt.Sprintf("%d events: %s", n, strings.Join(ids, ", ")), true
+}
+
+// parts are the sub-expressions worth a line of their own.
+func parts(e ast.Expr) []ast.Expr {
+	var candidates []ast.Expr
+	switch e.Kind() {
+	case ast.SelectKind:
+		if !e.AsSelect().IsTestOnly() {
+			candidates = []ast.Expr{e.AsSelect().Operand()}
+		}
+	case ast.CallKind:
+		c := e.AsCall()
+		if c.IsMemberFunction() {
+			candidates = append(candidates, c.Target())
+		}
+		if !c.IsMemberFunction() || !celenv.IsMacro(c.FunctionName()) {
+			candidates = append(candidates, c.Args()...)
+		}
+	case ast.ListKind:
+		candidates = e.AsList().Elements()
+	}
+	return slices.DeleteFunc(slices.Clone(candidates), func(e ast.Expr) bool {
+		return e.Kind() == ast.LiteralKind || e.Kind() == ast.IdentKind && celenv.IsRoot(e.AsIdent()) ||
+			e.Kind() == ast.ListKind && len(parts(e)) == 0
+	})
+}
+
+// String prints the tree, a part a line, indented by depth.
+func (n *Node) String() string {
+	var b strings.Builder
+	n.print(&b, 0)
+	if n.Flip != math.MaxInt64 {
+		fmt.Fprintf(&b, "changes at %s\n", time.UnixMicro(n.Flip).UTC().Format(time.RFC3339Nano))
+	}
+	return b.String()
+}
+
+func (n *Node) print(b *strings.Builder, depth int) {
+	fmt.Fprintf(b, "%s%s = %s\n", strings.Repeat("  ", depth), n.Text, n.Value)
+	for _, c := range n.Children {
+		c.print(b, depth+1)
+	}
+}
