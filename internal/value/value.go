@@ -51,7 +51,7 @@ type Field struct {
 // Limits of one value. They are checked before anything is logged.
 const (
 	MaxText  = 30000 // characters of a string (Text); String attributes are held to 255 by the schema
-	MaxList  = 10000 // elements of an array
+	MaxList  = 10000 // elements of an array, keys of an object
 	MaxDepth = 4     // arrays and objects inside each other
 )
 
@@ -154,9 +154,6 @@ func (v Value) String() string {
 func FromGo(x any) (Value, error) { return fromGo(x, 0) }
 
 func fromGo(x any, depth int) (Value, error) {
-	if depth > MaxDepth {
-		return Value{}, fmt.Errorf("arrays and objects are nested deeper than %d", MaxDepth)
-	}
 	switch x := x.(type) {
 	case nil:
 		return Value{}, nil
@@ -220,7 +217,12 @@ func fromGo(x any, depth int) (Value, error) {
 	return Value{}, fmt.Errorf("a %T is not a number, string, time, boolean, array or object", x)
 }
 
+var errDepth = fmt.Errorf("arrays and objects are nested deeper than %d", MaxDepth)
+
 func listFromGo[T any](x []T, depth int) (Value, error) {
+	if depth >= MaxDepth {
+		return Value{}, errDepth
+	}
 	if len(x) > MaxList {
 		return Value{}, fmt.Errorf("the array has %d elements, the limit is %d", len(x), MaxList)
 	}
@@ -238,6 +240,12 @@ func listFromGo[T any](x []T, depth int) (Value, error) {
 }
 
 func objectFromGo[T any](x map[string]T, depth int) (Value, error) {
+	if depth >= MaxDepth {
+		return Value{}, errDepth
+	}
+	if len(x) > MaxList {
+		return Value{}, fmt.Errorf("the object has %d keys, the limit is %d", len(x), MaxList)
+	}
 	fields := make([]Field, 0, len(x))
 	for name, e := range x {
 		if !utf8.ValidString(name) || name == "" || len(name) > 255 {
