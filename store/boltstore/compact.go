@@ -3,6 +3,7 @@ package boltstore
 import (
 	"context"
 	"fmt"
+	"os"
 
 	bolt "go.etcd.io/bbolt"
 
@@ -21,6 +22,7 @@ func (s *Store) Compact(ctx context.Context, path string) error {
 		if err != nil {
 			return err
 		}
+		dst.AllocSize = os.Getpagesize() // a copy is as long as what is in it, not rounded up to 16 MiB
 		err = s.View(ctx, func(r store.Reader) error { return fill(ctx, dst, r) })
 		if err == nil {
 			err = dst.Sync() // once, for all
