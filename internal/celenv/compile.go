@@ -55,19 +55,22 @@ func Compile(cat *schema.Catalogue, sc Scope, src string) (*Expr, error) {
 	}, nil
 }
 
-// check runs the type checker twice. The first time every integer literal may be any number; from the types of what
-// it meets follows which it is. The second time everything has its final type.
+// check runs the type checker twice. The first time every integer literal and every count may be any number; from the
+// types of what it meets follows which it is. The second time everything has its final type.
 func (x *resolver) check(env *cel.Env, parsed *cel.Ast) (*cel.Ast, error) {
-	for _, id := range sortedIDs(x.literals) {
-		e := x.literals[id]
-		e.SetKindCase(x.fac.NewCall(id, overloads.TypeConvertDyn, x.fac.NewLiteral(x.id(e), e.AsLiteral())))
+	for _, open := range []map[int64]ast.Expr{x.literals, x.counts} {
+		for _, id := range sortedIDs(open) {
+			x.wrap(open[id], overloads.TypeConvertDyn)
+		}
 	}
 	first, issues := env.Check(parsed)
 	if issues.Err() != nil {
 		return nil, reports(issues.Errors())
 	}
-	for id, e := range x.literals {
-		e.SetKindCase(x.fac.NewLiteral(id, e.AsCall().Args()[0].AsLiteral()))
+	for _, open := range []map[int64]ast.Expr{x.literals, x.counts} {
+		for _, e := range open {
+			e.SetKindCase(e.AsCall().Args()[0])
+		}
 	}
 	typeOf := first.NativeRep().TypeMap()
 	root := parsed.NativeRep().Expr()
@@ -80,10 +83,36 @@ func (x *resolver) check(env *cel.Env, parsed *cel.Ast) (*cel.Ast, error) {
 	if issues.Err() != nil {
 		return nil, reports(issues.Errors())
 	}
+	if x.mixed(final.NativeRep()); len(x.errs) > 0 {
+		return nil, join(x.errs)
+	}
 	if err := checkResult(final.OutputType(), x.scope.Want); err != nil {
 		return nil, err
 	}
 	return final, nil
+}
+
+// wrap makes e a call of a function with what e was.
+func (x *resolver) wrap(e ast.Expr, function string) (inner ast.Expr) {
+	inner = x.fac.NewUnspecifiedExpr(x.id(e))
+	inner.SetKindCase(e)
+	e.SetKindCase(x.fac.NewCall(e.ID(), function, inner))
+	return inner
+}
+
+// mixed reports lists and maps whose elements have several types. cel-go's own option for this would also refuse, in the
+// first check, literals that are about to become doubles.
+func (x *resolver) mixed(tree *ast.AST) {
+	ast.PreOrderVisit(tree.Expr(), ast.NewExprVisitor(func(e ast.Expr) {
+		if e.Kind() != ast.ListKind && e.Kind() != ast.MapKind || e.Kind() == ast.ListKind && e.AsList().Size() == 0 {
+			return
+		}
+		for _, p := range tree.GetType(e.ID()).Parameters() {
+			if p.Kind() == types.DynKind {
+				x.fail(e, 0, "the elements here have several types: use one")
+			}
+		}
+	}))
 }
 
 func checkResult(t *types.Type, want Want) error {

@@ -7,6 +7,7 @@ import (
 	"weak"
 
 	"cel.dev/cel-go/cel"
+	"cel.dev/cel-go/common/decls"
 	"cel.dev/cel-go/common/types"
 	"cel.dev/cel-go/common/types/ref"
 
@@ -24,7 +25,6 @@ var base = sync.OnceValues(func() (*cel.Env, error) {
 		cel.ClearMacros(),
 		cel.Macros(cel.HasMacro),
 		cel.CrossTypeNumericComparisons(true),
-		cel.HomogeneousAggregateLiterals(),
 		cel.DefaultUTCTimeZone(true),
 		cel.EnableHiddenAccumulatorName(true),
 		cel.ParserExpressionSizeLimit(MaxSource),
@@ -117,7 +117,8 @@ func hiddenFunctions() []cel.EnvOption {
 	}
 	var opts []cel.EnvOption
 	for _, fn := range declared {
-		var overloads []cel.FunctionOpt
+		// The checker has seen the types. A look at the first element of a list would also trip over a mark.
+		overloads := []cel.FunctionOpt{decls.DisableTypeGuards(true)}
 		for n, sg := range fn.sigs {
 			id := fn.name + "_" + string(rune('a'+n))
 			args := append([]*cel.Type{contextType}, sg.args...)

@@ -89,6 +89,9 @@ func (n *numbers) look(e ast.Expr) kinds {
 
 // declared is what the checker found.
 func (n *numbers) declared(e ast.Expr) kinds {
+	if n.counts[e.ID()] != nil {
+		return kinds{self: integer}
+	}
 	t := n.types[e.ID()]
 	k := kinds{self: kindOf(t)}
 	if t != nil && (t.Kind() == types.ListKind || t.Kind() == types.MapKind) {
@@ -162,7 +165,7 @@ func (n *numbers) call(e ast.Expr) kinds {
 	case operators.Negate:
 		return n.settle(args[0])
 	case operators.Equals, operators.NotEquals:
-		n.unify(args)
+		n.branches(args[0], args[1])
 		return kinds{}
 	case operators.Less, operators.LessEquals, operators.Greater, operators.GreaterEquals:
 		// int and double compare as they are; only what a literal stands for is settled
@@ -214,6 +217,7 @@ func (n *numbers) call(e ast.Expr) kinds {
 	return n.declared(e)
 }
 
+// branches brings two values, numbers or lists of numbers, to one kind.
 func (n *numbers) branches(a, b ast.Expr) kinds {
 	ka, kb := n.settle(a), n.settle(b)
 	if ka.elem != kb.elem {
@@ -294,11 +298,10 @@ func (n *numbers) toDouble(e ast.Expr) {
 			}
 		}
 	}
-	inner := n.fac.NewUnspecifiedExpr(n.id(e))
-	inner.SetKindCase(e)
+	inner := n.wrap(e, overloads.TypeConvertDouble)
 	n.types[inner.ID()] = n.types[e.ID()]
 	n.types[e.ID()] = types.DoubleType
-	e.SetKindCase(n.fac.NewCall(e.ID(), overloads.TypeConvertDouble, inner))
+	delete(n.counts, e.ID())
 }
 
 func (n *numbers) branchToDouble(e ast.Expr) {

@@ -7,6 +7,7 @@ import (
 
 	"cel.dev/cel-go/common/ast"
 	"cel.dev/cel-go/common/operators"
+	"cel.dev/cel-go/common/overloads"
 	"cel.dev/cel-go/common/types"
 
 	"github.com/embedcdp/cdp/internal/schema"
@@ -47,6 +48,7 @@ type resolver struct {
 
 	vars     []variable         // of enclosing macros, innermost last
 	literals map[int64]ast.Expr // integer literals of the user
+	counts   map[int64]ast.Expr // calls whose result is an int
 	errs     []*Error
 	events   map[string]bool
 	attrs    map[string]bool
@@ -65,7 +67,7 @@ func newResolver(cat *schema.Catalogue, sc Scope, parsed *ast.AST) *resolver {
 	return &resolver{
 		cat: cat, scope: sc, info: parsed.SourceInfo(), next: ast.MaxID(parsed),
 		fac:      ast.NewExprFactoryWithAccumulator(accumulator),
-		literals: map[int64]ast.Expr{}, events: map[string]bool{}, attrs: map[string]bool{},
+		literals: map[int64]ast.Expr{}, counts: map[int64]ast.Expr{}, events: map[string]bool{}, attrs: map[string]bool{},
 		segments: map[string]bool{}, objects: map[string]bool{},
 	}
 }
@@ -324,8 +326,15 @@ func (x *resolver) call(e ast.Expr) shape {
 	if n := len(call.Args()); n < fn.min || n > fn.max {
 		return x.fail(e, 0, "%s takes %s, as in %s", name, plural(fn.min, fn.max), fn.usage)
 	}
-	return fn.resolve(x, e, call)
+	s := fn.resolve(x, e, call)
+	if call.IsMemberFunction() && slices.Contains(accessors, name) || slices.Contains(counting, name) {
+		x.counts[e.ID()] = e
+	}
+	return s
 }
+
+// counting are the functions beside the accessors whose result is always an int.
+var counting = []string{"size", "countDistinct", overloads.TypeConvertInt}
 
 func (x *resolver) operator(e ast.Expr, call ast.CallExpr) shape {
 	var shapes []shape
