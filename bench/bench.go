@@ -27,16 +27,18 @@ type Bench struct {
 func (b *Bench) run(ctx context.Context, out *printer) error {
 	for _, in := range []struct {
 		id  string
-		run func(context.Context, *Bench) (Result, error)
+		run func(context.Context, *Bench) ([]Result, error)
 	}{{"i1", i1}, {"i1", i1Two}, {"i3", i3}} {
 		if !b.only[in.id] {
 			continue
 		}
-		r, err := in.run(ctx, b)
+		results, err := in.run(ctx, b)
 		if err != nil {
 			return fmt.Errorf("%s: %w", in.id, err)
 		}
-		out.result(r)
+		for _, r := range results {
+			out.result(r)
+		}
 	}
 	if slices.ContainsFunc(Questions, func(q Question) bool { return b.only[q.ID] }) {
 		if err := b.questions(ctx, out); err != nil {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"path/filepath"
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -36,34 +37,41 @@ func (c *clock) run(fn func() error) error {
 }
 
 // i1 tracks batches of 1,000 from one caller, into a new durable file, without segments.
-func i1(ctx context.Context, b *Bench) (Result, error) {
+func i1(ctx context.Context, b *Bench) ([]Result, error) {
 	n, peerN := min(b.Data.Events, i1Events), min(b.Data.Events, peerEvents)
 	took, counts, err := b.trackAll(ctx, "i1.cdp", n, peerN, 1)
 	if err != nil {
-		return Result{}, err
+		return nil, err
 	}
-	peerTook, version, peerCounts, err := b.sqliteAll(ctx, peerN)
-	if err != nil {
-		return Result{}, err
+	var out []Result
+	for _, peer := range []struct {
+		id, what        string
+		checkpointPages int
+	}{{"i1", "Track in batches of 1,000", 1000}, {"i1/wal", "against a larger WAL", 20_000}} {
+		peerTook, version, peerCounts, err := b.sqliteAll(ctx, peer.id, peer.checkpointPages, peerN)
+		if err != nil {
+			return nil, err
+		}
+		r := Result{Bench: peer.id, What: peer.what, Events: n, CDPMs: ms(took), CDPPerS: perSecond(n, took),
+			Peer: "sqlite " + version, PeerEvents: peerN, PeerMs: ms(peerTook), PeerPerS: perSecond(peerN, peerTook)}
+		r.Ratio = r.CDPPerS / r.PeerPerS
+		r.equal(slices.Equal(counts, peerCounts), "events by type, customers, events on customers after %d events: cdp %v, sqlite %v", peerN, counts, peerCounts)
+		out = append(out, r)
 	}
-	r := Result{Bench: "i1", What: "Track in batches of 1,000", Events: n, CDPMs: ms(took), CDPPerS: perSecond(n, took),
-		Peer: "sqlite " + version, PeerEvents: peerN, PeerMs: ms(peerTook), PeerPerS: perSecond(peerN, peerTook)}
-	r.Ratio = r.CDPPerS / r.PeerPerS
-	r.equal(slices.Equal(counts, peerCounts), "events by type, customers, events on customers after %d events: cdp %v, sqlite %v", peerN, counts, peerCounts)
-	return r, nil
+	return out, nil
 }
 
 // i1Two is i1 from two callers: one can encode while the other's batch is committed.
-func i1Two(ctx context.Context, b *Bench) (Result, error) {
+func i1Two(ctx context.Context, b *Bench) ([]Result, error) {
 	n := min(b.Data.Events, i1Events)
 	took, counts, err := b.trackAll(ctx, "i1-2.cdp", n, n, 2)
 	if err != nil {
-		return Result{}, err
+		return nil, err
 	}
 	r := Result{Bench: "i1/2", What: "the same from 2 callers", Events: n, CDPMs: ms(took), CDPPerS: perSecond(n, took)}
 	want := b.Data.counts(n)
 	r.equal(slices.Equal(counts, want), "events by type, customers, events on customers: cdp %v, data set %v", counts, want)
-	return r, nil
+	return []Result{r}, nil
 }
 
 // trackAll tracks the first n events and returns how long that took, and the counts there were after the first at
@@ -191,8 +199,8 @@ func (d *Data) batches(from, to int) [][]cdp.Event {
 	return out
 }
 
-func (b *Bench) sqliteAll(ctx context.Context, n int) (took time.Duration, version string, counts []int64, err error) {
-	p, err := openSQLite(ctx, b.Dir)
+func (b *Bench) sqliteAll(ctx context.Context, id string, checkpointPages, n int) (took time.Duration, version string, counts []int64, err error) {
+	p, err := openSQLite(ctx, b.Dir, strings.ReplaceAll(id, "/", "-")+".sqlite", checkpointPages)
 	if err != nil {
 		return 0, "", nil, err
 	}
@@ -214,11 +222,11 @@ func (b *Bench) sqliteAll(ctx context.Context, n int) (took time.Duration, versi
 }
 
 // i3 has 64 callers track one event each, over and over: they share commits.
-func i3(ctx context.Context, b *Bench) (Result, error) {
+func i3(ctx context.Context, b *Bench) ([]Result, error) {
 	n := min(b.Data.Events, i3Events)
 	c, err := openCDP(ctx, b.Dir, "i3.cdp")
 	if err != nil {
-		return Result{}, err
+		return nil, err
 	}
 	defer c.Close()
 	events := slices.Concat(b.Data.batches(0, n)...)
@@ -229,18 +237,18 @@ func i3(ctx context.Context, b *Bench) (Result, error) {
 	stop := b.profile("i3")
 	start := time.Now()
 	if err := trackBatches(ctx, c, single, i3Callers); err != nil {
-		return Result{}, err
+		return nil, err
 	}
 	took := time.Since(start)
 	stop()
 	r := Result{Bench: "i3", What: "64 callers, one event each", Events: n, CDPMs: ms(took), CDPPerS: perSecond(n, took)}
 	if r.CommitUs, err = commitMicros(ctx, b.Dir); err != nil {
-		return r, err
+		return nil, err
 	}
 	counts, err := countsOf(ctx, c)
 	want := b.Data.counts(n)
 	r.equal(slices.Equal(counts, want), "events by type, customers, events on customers: cdp %v, data set %v", counts, want)
-	return r, err
+	return []Result{r}, err
 }
 
 // commitMicros is the median time of a commit of one small value on this disk.

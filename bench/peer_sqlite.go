@@ -19,14 +19,18 @@ type sqlite struct {
 	version string
 }
 
-func openSQLite(ctx context.Context, dir string) (*sqlite, error) {
-	db, err := sql.Open("sqlite3", "file:"+filepath.Join(dir, "peer.sqlite")+"?_journal_mode=WAL&_synchronous=FULL&_cache_size=-262144&_txlock=immediate")
+// openSQLite opens a new file. The write-ahead log is brought into the tables whenever it has checkpointPages pages of
+// 4 KiB; SQLite's default is 1,000, and a larger one is quicker, because it writes a page of a tree fewer times.
+func openSQLite(ctx context.Context, dir, name string, checkpointPages int) (*sqlite, error) {
+	db, err := sql.Open("sqlite3", "file:"+filepath.Join(dir, name)+"?_journal_mode=WAL&_synchronous=FULL&_cache_size=-262144&_txlock=immediate")
 	if err != nil {
 		return nil, fmt.Errorf("sqlite: %w", err)
 	}
+	db.SetMaxOpenConns(1) // pragmas belong to a connection
 	p := &sqlite{db: db}
 	for _, q := range []string{
-		`CREATE TABLE events (id TEXT PRIMARY KEY, customer TEXT NOT NULL, time INTEGER NOT NULL, name TEXT NOT NULL, category TEXT, sku TEXT, amount REAL) WITHOUT ROWID`,
+		fmt.Sprintf(`PRAGMA wal_autocheckpoint = %d`, checkpointPages),
+		`CREATE TABLE events (id TEXT PRIMARY KEY, customer TEXT NOT NULL, time INTEGER NOT NULL, name TEXT NOT NULL, category TEXT, sku TEXT, amount REAL)`,
 		`CREATE INDEX by_customer ON events (customer, time)`,
 		`CREATE TABLE profiles (customer TEXT PRIMARY KEY, events INTEGER NOT NULL) WITHOUT ROWID`,
 	} {
@@ -35,8 +39,8 @@ func openSQLite(ctx context.Context, dir string) (*sqlite, error) {
 			return nil, fmt.Errorf("sqlite: %s: %w", q, err)
 		}
 	}
-	if p.conn, err = db.Conn(ctx); err == nil {
-		err = db.QueryRowContext(ctx, "SELECT sqlite_version()").Scan(&p.version)
+	if err = db.QueryRowContext(ctx, "SELECT sqlite_version()").Scan(&p.version); err == nil {
+		p.conn, err = db.Conn(ctx)
 	}
 	if err != nil {
 		db.Close()
