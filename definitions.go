@@ -70,7 +70,7 @@ func (c *Client) remove(ctx context.Context, verb, kind, name string) error {
 }
 
 func explainNode(n *roweval.Node) ExplainNode {
-	out := ExplainNode{Source: n.Text, Value: n.Value}
+	out := ExplainNode{Source: strings.ReplaceAll(n.Text, "\n", " "), Value: n.Value, Events: n.Events}
 	for _, child := range n.Children {
 		out.Children = append(out.Children, explainNode(child))
 	}
@@ -83,23 +83,27 @@ func drawExplanation(e Explanation) string {
 	if e.Member {
 		verdict = "is in"
 	}
-	fmt.Fprintf(&b, "%s %s %q at %s", e.UserID, verdict, e.Segment, e.At.Format("2006-01-02 15:04:05"))
+	fmt.Fprintf(&b, "%s %s %q at %s", e.UserID, verdict, e.Segment, e.At.Format(explainTime))
 	if !e.Since.IsZero() {
-		fmt.Fprintf(&b, ", since %s", e.Since.Format("2006-01-02 15:04:05"))
+		fmt.Fprintf(&b, ", since %s", e.Since.Format(explainTime))
 	}
 	if e.NextFlip.IsZero() {
 		b.WriteString("; time alone will not change that\n")
 	} else {
-		fmt.Fprintf(&b, "; if nothing happens this changes at %s\n", e.NextFlip.Format("2006-01-02 15:04:05.999999"))
+		fmt.Fprintf(&b, "; if nothing happens this changes at %s\n", e.NextFlip.Format(explainTime))
 	}
 	drawNode(&b, e.Root, 1)
 	return b.String()
 }
 
+const explainTime = "2006-01-02 15:04:05.999999 MST"
+
 func drawNode(b *strings.Builder, n ExplainNode, depth int) {
 	fmt.Fprintf(b, "%s%s  =  %s", strings.Repeat("  ", depth), n.Source, n.Value)
-	if len(n.Events) > 0 {
-		fmt.Fprintf(b, "  (%s)", strings.Join(n.Events, ", "))
+	if k := len(n.Events); k > 3 {
+		fmt.Fprintf(b, " (… %s)", strings.Join(n.Events[k-3:], ", "))
+	} else if k > 0 {
+		fmt.Fprintf(b, " (%s)", strings.Join(n.Events, ", "))
 	}
 	b.WriteByte('\n')
 	for _, child := range n.Children {

@@ -79,7 +79,7 @@ type Series struct {
 	Measure Measure // default: Count
 	Value   string  // the number to measure, for all but Count and People
 	Unit    string  // of that number, such as "USD"
-	By      string  // an attribute to break down by
+	By      string  // an attribute to break down by, also of an object: "category", "product.brand", "source"
 }
 
 // Report is a result that can be written in several forms. It is safe for concurrent use.

@@ -202,7 +202,7 @@ func (a Set) Members(ctx context.Context) iter.Seq2[Profile, error] {
 	}
 }
 
-// Explanation says why somebody is in a segment or not.
+// Explanation says why somebody is in a segment or not. Its times are in the portal's time zone.
 type Explanation struct {
 	Segment string
 	UserID  string
@@ -245,13 +245,14 @@ func (s Segments) Explain(ctx context.Context, name, userID string) (Explanation
 		in.Now = max(in.Now, s.c.Now().UnixMicro())
 		tree := prog.Explain(in)
 		out.Root = explainNode(tree)
-		out.At = utc(in.Now)
+		zone := st.Settings.Location()
+		out.At = utc(in.Now).In(zone)
 		out.Member = prog.Eval(in).True() && st.Population(name, row)
 		if since, in := st.Since(row)[name]; in {
-			out.Since = utc(since)
+			out.Since = utc(since).In(zone)
 		}
 		if at, ok := prog.NextFlip(in, 10_000); ok {
-			out.NextFlip = utc(at)
+			out.NextFlip = utc(at).In(zone)
 		}
 	})
 	return out, errors.Join(err, failed)

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 
 	"github.com/embedcdp/cdp/internal/celenv"
 	"github.com/embedcdp/cdp/internal/column"
@@ -18,7 +19,7 @@ import (
 type Query struct {
 	Event string
 	Where string // CEL over `e`; "" is all
-	Group string // an attribute of type string or boolean, or "source"; "" is none
+	Group string // a string or boolean attribute, one of an object referred to ("product.brand"), or "source"; "" is none
 	Value string // an attribute of type number; "" is none
 }
 
@@ -52,6 +53,7 @@ type source struct {
 	event string
 	table fold.EventTable
 	group *column.Column
+	far   *far // a group that is an attribute of an object
 	value *column.Column
 	keep  *roweval.Program
 }
@@ -61,6 +63,12 @@ func open(s *fold.State, q Query, def *schema.EventType) (*source, error) {
 	src.table, _ = s.EventTable(q.Event)
 	if q.Group == "source" {
 		src.group = src.table.Source
+	} else if attr, of, ok := strings.Cut(q.Group, "."); ok {
+		var err error
+		if src.far, err = follow(s, def, attr, of); err != nil {
+			return nil, err
+		}
+		src.group = src.table.Table.Column(attr)
 	} else if q.Group != "" {
 		a, ok := def.Attributes[q.Group]
 		if !ok || a.Type != schema.String && a.Type != schema.Boolean {
@@ -77,7 +85,49 @@ func open(s *fold.State, q Query, def *schema.EventType) (*source, error) {
 	return src, nil
 }
 
+// far breaks down by an attribute of the object that an event refers to, as it was at the event's time.
+type far struct {
+	s       *fold.State
+	typ, of string
+	codes   map[string]uint32
+	names   []string
+}
+
+func follow(s *fold.State, def *schema.EventType, attr, of string) (*far, error) {
+	a, ok := def.Attributes[attr]
+	if !ok || a.Ref == "" {
+		return nil, fmt.Errorf("event %q has no reference %q to an object%s", def.Name, attr, schema.DidYouMean(attr, def.Attributes.Names()))
+	}
+	o := s.Catalogue.Objects[a.Ref]
+	if o == nil || o.Attributes[of].Type != schema.String {
+		return nil, fmt.Errorf("object %q has no string %q to break down by", a.Ref, of)
+	}
+	return &far{s: s, typ: a.Ref, of: of, codes: map[string]uint32{}}, nil
+}
+
+// code returns the group of an event that refers to an object at a time; 0 when there is none.
+func (f *far) code(id string, t int64) uint32 {
+	get, ok := f.s.At(f.typ, id, t)
+	if !ok {
+		return 0
+	}
+	v := get(f.of)
+	if v.IsAbsent() {
+		return 0
+	}
+	c, known := f.codes[v.Str]
+	if !known {
+		f.names = append(f.names, v.Str)
+		c = uint32(len(f.names))
+		f.codes[v.Str] = c
+	}
+	return c
+}
+
 func (src *source) name(code uint32) string {
+	if src.far != nil {
+		return src.far.names[code-1]
+	}
 	if src.group.Kind() == column.Bool {
 		return map[uint32]string{1: "false", 2: "true"}[code]
 	}
@@ -129,6 +179,18 @@ func (src *source) chunks(yield func(insight.Chunk) bool) {
 }
 
 func (src *source) groups(k int, out []uint32) {
+	if src.far != nil {
+		times := src.table.Time.Ints(k)
+		for i := range out {
+			out[i] = insight.NoGroup
+			if id := src.group.Str(uint32(k*column.ChunkRows + i)); id != "" {
+				if c := src.far.code(id, times[i]); c != 0 {
+					out[i] = c
+				}
+			}
+		}
+		return
+	}
 	var codes []uint32
 	if src.group.Kind() == column.Bool {
 		for i, b := range src.group.Bools(k) {

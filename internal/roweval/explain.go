@@ -19,11 +19,12 @@ import (
 
 // Node explains one part of an expression.
 type Node struct {
-	Text     string  // the part as CEL
-	Value    string  // what it is: a value, "3 events: a, b, c", "absent", or "error: …"
-	Next     int64   // before it the part cannot change without new data; math.MaxInt64 when it never will
-	Flip     int64   // of the whole expression only: when its truth changes; math.MaxInt64 when it never will
-	Children []*Node // what it is made of; bodies of macros are not listed, since they have a value for every element
+	Text     string   // the part as CEL
+	Value    string   // what it is: a value, "3 events", "absent", or "error: …"
+	Events   []string // with a list of events: their ids, oldest first, the newest 20 of more
+	Next     int64    // before it the part cannot change without new data; math.MaxInt64 when it never will
+	Flip     int64    // of the whole expression only: when its truth changes; math.MaxInt64 when it never will
+	Children []*Node  // what it is made of; bodies of macros are not listed, since they have a value for every element
 }
 
 const (
@@ -41,7 +42,7 @@ func (p *Program) Explain(in Input) *Node {
 func (p *Program) explain(e ast.Expr, in Input) *Node {
 	n := &Node{Text: p.expr.Text(e), Value: "not evaluated", Next: math.MaxInt64, Flip: math.MaxInt64}
 	if part, ok := p.expr.Part(e.ID()); ok {
-		n.Value, n.Next = p.show(part, in)
+		n.Value, n.Events, n.Next = p.show(part, in)
 		if n.Value == "[]" && celenv.IsEventList(p.expr.Type(e.ID())) {
 			n.Value = "0 events"
 		}
@@ -52,15 +53,25 @@ func (p *Program) explain(e ast.Expr, in Input) *Node {
 	return n
 }
 
-func (p *Program) show(part cel.Program, in Input) (string, int64) {
+func (p *Program) show(part cel.Program, in Input) (shown string, events []string, next int64) {
 	out, r := p.run(part, in)
 	switch {
 	case errors.Is(r.Err, ErrAbsent):
-		return "absent", r.Next
+		return "absent", nil, r.Next
 	case r.Err != nil:
-		return "error: " + r.Err.Error(), r.Next
+		return "error: " + r.Err.Error(), nil, r.Next
 	}
-	return text(out), r.Next
+	if l, ok := out.(traits.Lister); ok {
+		if ids, ok := eventIDs(l); ok {
+			n := len(ids)
+			shown := fmt.Sprintf("%d events", n)
+			if n == 1 {
+				shown = "1 event"
+			}
+			return shown, ids[max(0, n-explainedEvents):], r.Next
+		}
+	}
+	return text(out), nil, r.Next
 }
 
 func text(v ref.Val) string {
@@ -70,11 +81,6 @@ func text(v ref.Val) string {
 		}
 		return r.plain().String()
 	}
-	if l, ok := v.(traits.Lister); ok {
-		if ids, ok := eventIDs(l); ok {
-			return ids
-		}
-	}
 	out, err := fromCEL(v)
 	if err != nil {
 		return "error: " + err.Error()
@@ -82,27 +88,16 @@ func text(v ref.Val) string {
 	return out.String()
 }
 
-func eventIDs(l traits.Lister) (string, bool) {
-	var ids []string
-	n := int(l.Size().(types.Int))
-	for i := range n {
+// eventIDs returns the ids of a list's events, when that is what it holds.
+func eventIDs(l traits.Lister) (ids []string, ok bool) {
+	for i := range int(l.Size().(types.Int)) {
 		r, ok := l.Get(types.Int(i)).(*record)
 		if !ok || r.ev == nil {
-			return "", false
+			return nil, false
 		}
-		if i < explainedEvents {
-			ids = append(ids, r.ev.ID())
-		}
+		ids = append(ids, r.ev.ID())
 	}
-	switch {
-	case n == 0:
-		return "", false
-	case n == 1:
-		return "1 event: " + ids[0], true
-	case n > explainedEvents:
-		ids = append(ids, "…")
-	}
-	return fmt.Sprintf("%d events: %s", n, strings.Join(ids, ", ")), true
+	return ids, len(ids) > 0
 }
 
 // parts are the sub-expressions worth a line of their own.

@@ -93,17 +93,21 @@ func (r *record) field(name string) (ref.Val, bool) {
 	return r.st.toCEL(r.attrs[name], r.from.Attr(name), r.at)
 }
 
+// follow returns the object an attribute refers to. One that is not there is an object without attributes, so that
+// has(e.product.brand) is false for it and a comparison with its brand is absent.
 func (r *record) follow(attr string) (ref.Val, bool) {
 	typ, id := r.attrs[attr].Ref, r.from.Attr(attr)
 	decl := r.st.cat.Objects[typ]
-	if r.st.in.Objects == nil || decl == nil || id.Kind != value.String {
+	if decl == nil {
 		return nil, false
 	}
-	get, ok := r.st.in.Objects.At(typ, id.Str, r.at)
-	if !ok {
-		return nil, false
+	found := object(func(string) value.Value { return value.Value{} })
+	if r.st.in.Objects != nil && id.Kind == value.String {
+		if get, ok := r.st.in.Objects.At(typ, id.Str, r.at); ok {
+			found = get
+		}
 	}
-	return &record{st: r.st, attrs: decl.Attributes, from: object(get), at: r.at}, true
+	return &record{st: r.st, attrs: decl.Attributes, from: found, at: r.at}, true
 }
 
 // toCEL makes a CEL value. A value that does not have the declared type, as after an attribute was declared anew, counts
