@@ -104,7 +104,7 @@ type Catalogue struct {
 var Reserved = map[string]bool{"time": true, "id": true, "source": true}
 
 // CheckName holds the name of an event type, attribute or object type to what CEL can select:
-// letters, digits and underscores, not starting with a digit, at most 64 bytes.
+// letters, digits and underscores, not starting with a digit, at most 64 bytes, and none of its four literal words.
 func CheckName(what, name string) error {
 	ok := name != "" && len(name) <= 64
 	for i := 0; ok && i < len(name); i++ {
@@ -113,6 +113,10 @@ func CheckName(what, name string) error {
 	}
 	if !ok {
 		return fmt.Errorf("%q is no name for %s: use letters, digits and underscores, not starting with a digit, at most 64", name, what)
+	}
+	switch name {
+	case "in", "true", "false", "null":
+		return fmt.Errorf("%q is a word of the expression language: choose another name for %s", name, what)
 	}
 	return nil
 }
@@ -187,7 +191,7 @@ func (at Attr) DefaultValue() (value.Value, error) {
 		return value.Value{}, err
 	}
 	v, err := value.FromGo(x)
-	if err != nil {
+	if err != nil || v.IsAbsent() {
 		return value.Value{}, err
 	}
 	return at.Coerce(v)
