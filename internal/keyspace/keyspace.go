@@ -123,7 +123,7 @@ func Portals() (from, to []byte) { return []byte{portalByte}, []byte{portalByte 
 
 // PortalOf reads the portal's name out of any of its keys, and returns the first key that can belong to another portal.
 func PortalOf(key []byte) (name string, next []byte, err error) {
-	if len(key) < 2 || key[0] != portalByte || len(key) < 2+int(key[1]) {
+	if len(key) < 2 || key[0] != portalByte || key[1] == 0 || key[1] > MaxName || len(key) <= 2+int(key[1]) {
 		return "", nil, ErrKey
 	}
 	end := 2 + int(key[1])
