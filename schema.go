@@ -3,7 +3,6 @@ package cdp
 import (
 	"context"
 	"encoding/json"
-	"fmt"
 
 	"github.com/embedcdp/cdp/internal/fold"
 	"github.com/embedcdp/cdp/internal/record"
@@ -146,8 +145,7 @@ func (e Events) Replay(ctx context.Context, name string) (accepted, left int, er
 	if err != nil {
 		return 0, 0, err
 	}
-	_, err = fmt.Sscanf(verdicts[0].Reason, "%d accepted, %d still rejected", &accepted, &left)
-	return accepted, left, err
+	return verdicts[0].Replayed, verdicts[0].Left, nil
 }
 
 // profileDef is the stored form of the schema of profiles.

@@ -195,6 +195,9 @@ func ignoreLost(err error) error {
 // load makes the state: from the newest checkpoint that is whole, else the older one, else the log from its start; then
 // the rest of the log.
 func (e *Engine) load(ctx context.Context) error {
+	if err := e.checkFormat(ctx); err != nil {
+		return err
+	}
 	manifests, first, problems, err := e.readManifests(ctx)
 	if err != nil {
 		return err

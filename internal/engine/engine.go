@@ -11,6 +11,7 @@
 package engine
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -65,6 +66,7 @@ type Engine struct {
 
 	checkpoint checkpointer
 	buf        []byte
+	writing    atomic.Uint64 // the position of the batch that is being written, or was last
 
 	changed chan struct{} // has room for one: something may have become due
 }
@@ -160,16 +162,26 @@ func (e *Engine) View(fn func(*fold.State)) error {
 	return nil
 }
 
-// Tick brings the state up to the clock where something is due before then, so that answers are right at any instant.
+// Tick brings the state up to the clock where something is due before then, and up to the log where another process has
+// appended to it, so that answers are right at any instant.
 func (e *Engine) Tick(ctx context.Context) error {
 	now := e.opt.Now().UnixMicro()
+	end := uint64(0)
+	err := e.store.View(ctx, func(r store.Reader) (err error) {
+		end, err = e.end(r)
+		return err
+	})
+	if err != nil {
+		return cmp.Or(e.Err(), err)
+	}
 	e.mu.RLock()
 	at, due := e.state.NextDue()
+	behind := end > max(e.state.Position, e.writing.Load())
 	e.mu.RUnlock()
-	if !due || at > now {
+	if !behind && (!due || at > now) {
 		return e.Err()
 	}
-	_, err := e.Submit(ctx, tick)
+	_, err = e.Submit(ctx, tick)
 	return err
 }
 
@@ -292,7 +304,11 @@ func (e *Engine) append(subs [][]byte) ([][]fold.Verdict, error) {
 			Now: max(e.state.Now, e.opt.Now().UnixMicro())}
 		e.buf = record.AppendBatch(e.buf[:0], b)
 		side := e.checkpoint.piece(e)
+		e.writing.Store(b.Position)
 		err := e.write(b.Position, e.buf, side)
+		if err != nil {
+			e.writing.Store(e.state.Position)
+		}
 		if errors.Is(err, errLostRace) {
 			if err = e.catchUp(e.idle); err == nil {
 				continue

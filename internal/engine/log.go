@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/embedcdp/cdp/internal/keyspace"
 	"github.com/embedcdp/cdp/internal/record"
 	"github.com/embedcdp/cdp/store"
 )
@@ -32,6 +33,33 @@ func (e *Engine) write(position uint64, batch []byte, side []change) error {
 		}
 		return put(w, side)
 	})
+}
+
+// formatVersion of everything in a store. A newer one is refused.
+const formatVersion = 1
+
+// checkFormat refuses a store written by a newer program, and marks a new one.
+func (e *Engine) checkFormat(ctx context.Context) error {
+	version := uint64(0)
+	err := e.store.View(ctx, func(r store.Reader) error {
+		b, err := r.Get(keyspace.Format())
+		if err != nil {
+			return err
+		}
+		if version, err = unseal64(b); err != nil {
+			return fmt.Errorf("%w: the store's format version: %w; restore a backup", ErrDamaged, err)
+		}
+		return nil
+	})
+	switch {
+	case errors.Is(err, store.ErrNotFound):
+		return e.store.Update(ctx, func(w store.Writer) error { return w.Put(keyspace.Format(), sealed64(formatVersion)) })
+	case err != nil:
+		return err
+	case version > formatVersion:
+		return fmt.Errorf("the store has format %d, and this program knows formats up to %d: use a newer version of it", version, formatVersion)
+	}
+	return nil
 }
 
 // change is one write beside the log: a nil value deletes.

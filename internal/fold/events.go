@@ -410,7 +410,7 @@ func (s *State) replay(r *record.Record, names []string) Verdict {
 		accepted++
 		s.markReplayed(i)
 	}
-	return Verdict{Reason: fmt.Sprintf("%d accepted, %d still rejected", accepted, left)}
+	return Verdict{Replayed: accepted, Left: left}
 }
 
 func (s *State) markReplayed(i uint32) {

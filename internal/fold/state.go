@@ -169,6 +169,8 @@ const (
 type Verdict struct {
 	Code   Code
 	Reason string // with Rejected
+
+	Replayed, Left int // of a replay: rejected events accepted now, and still rejected
 }
 
 // Cause says what made something happen.
