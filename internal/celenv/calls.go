@@ -103,8 +103,8 @@ func (x *resolver) misusedHas(e ast.Expr, _ ast.CallExpr) shape {
 	return x.fail(e, 0, "has takes an attribute, as in has(customer.age)")
 }
 
-// text returns the string literal a call requires.
-func (x *resolver) text(arg ast.Expr, what string) (string, bool) {
+// quoted returns the string literal a call requires.
+func (x *resolver) quoted(arg ast.Expr, what string) (string, bool) {
 	if arg.Kind() == ast.LiteralKind {
 		if s, ok := arg.AsLiteral().(types.String); ok {
 			return string(s), true
@@ -139,7 +139,7 @@ func (x *resolver) within(e ast.Expr, call ast.CallExpr) shape {
 
 // span reads a duration literal and returns microseconds.
 func (x *resolver) span(arg ast.Expr) (int64, bool) {
-	s, ok := x.text(arg, `the duration, as in "30d",`)
+	s, ok := x.quoted(arg, `the duration, as in "30d",`)
 	if !ok {
 		return 0, false
 	}
@@ -153,7 +153,7 @@ func (x *resolver) span(arg ast.Expr) (int64, bool) {
 
 func (x *resolver) during(e ast.Expr, call ast.CallExpr) shape {
 	s, ok := x.eventList(e, call)
-	name, valid := x.text(call.Args()[0], `the range, as in "this_month",`)
+	name, valid := x.quoted(call.Args()[0], `the range, as in "this_month",`)
 	if valid && !slices.Contains(Ranges, name) {
 		near := schema.DidYouMean(name, Ranges)
 		if near == "" {
@@ -216,7 +216,7 @@ func end(function string) func(*resolver, ast.Expr, ast.CallExpr) shape {
 
 func (x *resolver) matches(e ast.Expr, call ast.CallExpr) shape {
 	x.walk(call.Target())
-	if p, ok := x.text(call.Args()[0], "the pattern"); ok {
+	if p, ok := x.quoted(call.Args()[0], "the pattern"); ok {
 		if _, err := regexp.Compile(p); err != nil {
 			x.fail(call.Args()[0], 0, "%q is no pattern: %v", p, err)
 		}
@@ -249,7 +249,7 @@ func (x *resolver) inSegment(e ast.Expr, call ast.CallExpr) shape {
 	if !x.scope.Person {
 		return x.fail(e, 0, "inSegment is not known here: this expression is not about a person")
 	}
-	name, ok := x.text(arg, `the segment's name, as in inSegment("vip"),`)
+	name, ok := x.quoted(arg, `the segment's name, as in inSegment("vip"),`)
 	if ok && !x.cat.Segments[name] {
 		return x.fail(arg, 0, "unknown segment %q%s", name, schema.DidYouMean(name, sortedKeys(x.cat.Segments)))
 	}
@@ -353,7 +353,7 @@ func mentionsNow(e ast.Expr) bool {
 
 func (x *resolver) startOf(e ast.Expr, call ast.CallExpr) shape {
 	x.walk(call.Target())
-	unit, ok := x.text(call.Args()[0], `the unit, as in "month",`)
+	unit, ok := x.quoted(call.Args()[0], `the unit, as in "month",`)
 	if ok && !slices.Contains(Units, unit) {
 		return x.fail(call.Args()[0], 0, "unknown unit %q%s: known are %s", unit, schema.DidYouMean(unit, Units), strings.Join(Units, ", "))
 	}

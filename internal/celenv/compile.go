@@ -1,6 +1,7 @@
 package celenv
 
 import (
+	"slices"
 	"sort"
 	"strings"
 
@@ -33,11 +34,11 @@ func Compile(cat *schema.Catalogue, sc Scope, src string) (*Expr, error) {
 	}
 	parsed, issues := env.Parse(src)
 	if issues.Err() != nil {
-		return nil, reports(issues.Errors())
+		return nil, reports(src, issues.Errors())
 	}
 	tree := parsed.NativeRep()
 	surface := ast.NewExprFactory().CopyExpr(tree.Expr())
-	x := newResolver(cat, sc, tree)
+	x := newResolver(cat, sc, src, tree)
 	x.walk(tree.Expr())
 	if len(x.errs) > 0 {
 		return nil, join(x.errs)
@@ -65,7 +66,7 @@ func (x *resolver) check(env *cel.Env, parsed *cel.Ast) (*cel.Ast, error) {
 	}
 	first, issues := env.Check(parsed)
 	if issues.Err() != nil {
-		return nil, reports(issues.Errors())
+		return nil, reports(string(x.text), issues.Errors())
 	}
 	for _, open := range []map[int64]ast.Expr{x.literals, x.counts} {
 		for _, e := range open {
@@ -81,7 +82,7 @@ func (x *resolver) check(env *cel.Env, parsed *cel.Ast) (*cel.Ast, error) {
 	}
 	final, issues := env.Check(parsed)
 	if issues.Err() != nil {
-		return nil, reports(issues.Errors())
+		return nil, reports(string(x.text), issues.Errors())
 	}
 	if x.mixed(final.NativeRep()); len(x.errs) > 0 {
 		return nil, join(x.errs)
@@ -144,12 +145,20 @@ func sortedIDs(m map[int64]ast.Expr) []int64 {
 }
 
 // reports turns cel-go's issues into an *Error in the words of the dialect.
-func reports(issues []*common.Error) error {
+func reports(src string, issues []*common.Error) error {
+	lines := strings.Split(src, "\n")
 	var errs []*Error
 	for _, issue := range issues {
-		errs = append(errs, &Error{
-			Line: max(issue.Location.Line(), 1), Column: max(issue.Location.Column(), 0) + 1, Msg: plainWords(issue.Message),
-		})
+		e := &Error{Line: max(issue.Location.Line(), 1), Column: max(issue.Location.Column(), 0) + 1}
+		var function string
+		e.Msg, function = plainWords(issue.Message)
+		if e.Line <= len(lines) { // cel-go points at the bracket of a call
+			before, name := []rune(lines[e.Line-1]), []rune(function)
+			if from := e.Column - 1 - len(name); from >= 0 && from+len(name) <= len(before) && slices.Equal(before[from:from+len(name)], name) {
+				e.Column = from + 1
+			}
+		}
+		errs = append(errs, e)
 	}
 	return join(errs)
 }

@@ -51,7 +51,7 @@ func (e *Expr) Type(id int64) *types.Type { return e.checked.TypeMap()[id] }
 
 // Text prints a part of the surface as CEL.
 func (e *Expr) Text(part ast.Expr) string {
-	s, err := parser.Unparse(part, e.checked.SourceInfo())
+	s, err := parser.Unparse(part, e.checked.SourceInfo(), parser.WrapOnColumn(MaxSource*2))
 	if err != nil {
 		return fmt.Sprintf("(%v)", err)
 	}

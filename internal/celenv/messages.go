@@ -18,8 +18,8 @@ var (
 	wordInTypes = regexp.MustCompile(`@?[a-zA-Z_][\w./@]*`)
 )
 
-// plainWords puts a message of cel-go's checker into the words users know.
-func plainWords(msg string) string {
+// plainWords puts a message of cel-go's checker into the words users know, and names the function it is about.
+func plainWords(msg string) (plain, function string) {
 	msg = strings.TrimPrefix(msg, "Syntax error: ")
 	m := noOverload.FindStringSubmatch(msg)
 	if m == nil {
@@ -28,7 +28,7 @@ func plainWords(msg string) string {
 				return typeWord(w)
 			}
 			return w
-		})
+		}), ""
 	}
 	name := m[1]
 	if op, ok := operators.FindReverse(name); ok && op != "" {
@@ -37,7 +37,7 @@ func plainWords(msg string) string {
 	name = strings.TrimPrefix(name, "@")
 	args := strings.Replace(m[2], Context+", ", "", 1)
 	args = wordInTypes.ReplaceAllStringFunc(args, typeWord)
-	return fmt.Sprintf("%s does not go with %s", name, args)
+	return fmt.Sprintf("%s does not go with %s", name, args), name
 }
 
 // typeName is what users call a type.

@@ -42,6 +42,7 @@ func (s shape) isEvents() bool { return s.kind == list && s.elem.event }
 type resolver struct {
 	cat   *schema.Catalogue
 	scope Scope
+	text  []rune
 	info  *ast.SourceInfo
 	fac   ast.ExprFactory
 	next  int64 // last id in use
@@ -63,9 +64,9 @@ type variable struct {
 	shape shape
 }
 
-func newResolver(cat *schema.Catalogue, sc Scope, parsed *ast.AST) *resolver {
+func newResolver(cat *schema.Catalogue, sc Scope, src string, parsed *ast.AST) *resolver {
 	return &resolver{
-		cat: cat, scope: sc, info: parsed.SourceInfo(), next: ast.MaxID(parsed),
+		cat: cat, scope: sc, text: []rune(src), info: parsed.SourceInfo(), next: ast.MaxID(parsed),
 		fac:      ast.NewExprFactoryWithAccumulator(accumulator),
 		literals: map[int64]ast.Expr{}, counts: map[int64]ast.Expr{}, events: map[string]bool{}, attrs: map[string]bool{},
 		segments: map[string]bool{}, objects: map[string]bool{},
@@ -74,9 +75,43 @@ func newResolver(cat *schema.Catalogue, sc Scope, parsed *ast.AST) *resolver {
 
 // fail reports a problem at e, shift characters after where e starts.
 func (x *resolver) fail(e ast.Expr, shift int, format string, args ...any) shape {
-	at := x.info.GetStartLocation(e.ID())
-	x.errs = append(x.errs, &Error{Line: max(at.Line(), 1), Column: max(at.Column(), 0) + 1 + shift, Msg: fmt.Sprintf(format, args...)})
+	offset := x.start(e) + shift
+	line, column := 1, 1
+	for _, r := range x.text[:min(max(offset, 0), len(x.text))] {
+		if column++; r == '\n' {
+			line, column = line+1, 1
+		}
+	}
+	x.errs = append(x.errs, &Error{Line: line, Column: column, Msg: fmt.Sprintf(format, args...)})
 	return shape{}
+}
+
+// start is the offset in characters of a node: for a call, of its name; else where the parser puts it.
+func (x *resolver) start(e ast.Expr) int {
+	r, _ := x.info.GetOffsetRange(e.ID())
+	offset := min(int(r.Start), len(x.text))
+	if e.Kind() == ast.CallKind {
+		name := []rune(e.AsCall().FunctionName())
+		if from := offset - len(name); from >= 0 && slices.Equal(x.text[from:offset], name) {
+			return from
+		}
+	}
+	return offset
+}
+
+// fieldShift is the distance from a selection to the name it selects: past the dot, or inside has(…).
+func (x *resolver) fieldShift(e ast.Expr) int {
+	sel := e.AsSelect()
+	if !sel.IsTestOnly() {
+		return 1
+	}
+	from := x.start(sel.Operand())
+	for i, name := from, []rune(sel.FieldName()); i+len(name) <= len(x.text); i++ {
+		if x.text[i] == '.' && i > from && slices.Equal(x.text[i+1:min(i+1+len(name), len(x.text))], name) {
+			return i + 1 - x.start(e)
+		}
+	}
+	return 0
 }
 
 // id makes the id of a new node, which stands where e does.
@@ -221,10 +256,7 @@ func (x *resolver) selection(e ast.Expr) shape {
 	if s.kind == reference { // e.product.brand: select from the object, not from its id
 		s = x.follow(operand, s)
 	}
-	at := 1 // past the dot
-	if sel.IsTestOnly() {
-		at = 0
-	}
+	at := x.fieldShift(e)
 	switch s.kind {
 	case eventRoot:
 		et := x.cat.Events[name]

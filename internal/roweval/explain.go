@@ -136,7 +136,11 @@ func (n *Node) String() string {
 }
 
 func (n *Node) print(b *strings.Builder, depth int) {
-	fmt.Fprintf(b, "%s%s = %s\n", strings.Repeat("  ", depth), n.Text, n.Value)
+	fmt.Fprintf(b, "%s%s = %s", strings.Repeat("  ", depth), n.Text, n.Value)
+	if len(n.Events) > 0 {
+		fmt.Fprintf(b, ": %s", strings.Join(n.Events, ", "))
+	}
+	b.WriteByte('\n')
 	for _, c := range n.Children {
 		c.print(b, depth+1)
 	}

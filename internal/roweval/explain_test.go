@@ -1,0 +1,41 @@
+package roweval
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+)
+
+func TestExplain(t *testing.T) {
+	p := program(t, shopCatalogue(), person, `customer.age >= 18 && customer.address.zip == "1" || events.purchase.filter(e, e.category == "shoes").within("31d").size() >= 1 && customer.last_seen < ago("2d") && customer.favourite_store.city == "Hanoi" && events.view.filter(v, false).size() == 0`)
+	want := strings.TrimLeft(`
+customer.age >= 18 && customer.address.zip == "1" || events.purchase.filter(e, e.category == "shoes").within("31d").size() >= 1 && customer.last_seen < ago("2d") && customer.favourite_store.city == "Hanoi" && events.view.filter(v, false).size() == 0 = true
+  customer.age >= 18 && customer.address.zip == "1" = absent
+    customer.age >= 18 = true
+      customer.age = 34
+    customer.address.zip == "1" = absent
+      customer.address.zip = absent
+        customer.address = {"street":"Le Loi"}
+  events.purchase.filter(e, e.category == "shoes").within("31d").size() >= 1 && customer.last_seen < ago("2d") && customer.favourite_store.city == "Hanoi" && events.view.filter(v, false).size() == 0 = true
+    events.purchase.filter(e, e.category == "shoes").within("31d").size() >= 1 && customer.last_seen < ago("2d") = true
+      events.purchase.filter(e, e.category == "shoes").within("31d").size() >= 1 = true
+        events.purchase.filter(e, e.category == "shoes").within("31d").size() = 1
+          events.purchase.filter(e, e.category == "shoes").within("31d") = 1 event: p3
+            events.purchase.filter(e, e.category == "shoes") = 2 events: p2, p3
+              events.purchase = 5 events: p1, p2, p3, p4, p5
+      customer.last_seen < ago("2d") = true
+        customer.last_seen = 2026-05-12T10:00:00Z
+        ago("2d") = 2026-05-13T10:00:00Z
+    customer.favourite_store.city == "Hanoi" && events.view.filter(v, false).size() == 0 = true
+      customer.favourite_store.city == "Hanoi" = true
+        customer.favourite_store.city = Hanoi
+          customer.favourite_store = {"city":"Hanoi","size":3}
+      events.view.filter(v, false).size() == 0 = true
+        events.view.filter(v, false).size() = 0
+          events.view.filter(v, false) = 0 events
+            events.view = 2 events: v1, v2
+changes at 2026-05-16T10:00:00Z
+`, "\n")
+	assert.Equal(t, want, p.Explain(anna()).String())
+}
