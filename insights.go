@@ -379,7 +379,8 @@ type JourneyReport struct {
 	Nodes []JourneyNode
 }
 
-// JourneyNode is one node's numbers; the one with the name "" is the journey as a whole.
+// JourneyNode is one node's numbers. The one with the name "" is the journey as a whole: of those who entered, Converted
+// reached a goal, Exited were taken out for another reason, Finished came to an end, and the rest is inside.
 type JourneyNode struct {
 	Node, Channel                                         string
 	Entered, Exited, Finished, Sent, Delivered, Converted int

@@ -1,6 +1,7 @@
 package report
 
 import (
+	"cmp"
 	"math"
 	"time"
 
@@ -14,7 +15,7 @@ import (
 func Line(title string, r *insight.TrendResult) chart.Line {
 	l := chart.Line{Title: title, Times: r.Starts, Zone: r.Calendar.Zone}
 	for _, line := range r.Lines {
-		s := chart.Series{Name: lineName(line, len(r.Lines) > 1)}
+		s := chart.Series{Name: lineName(line, r.Lines)}
 		for _, p := range line.Points {
 			s.Values = append(s.Values, orNaN(p.Value, p.OK))
 		}
@@ -24,26 +25,38 @@ func Line(title string, r *insight.TrendResult) chart.Line {
 	return l
 }
 
-func lineName(l insight.Line, several bool) string {
+// lineName says what tells a line from the others: the series where there are several, the measure where one series has
+// several, the group where it is broken down.
+func lineName(l insight.Line, all []insight.Line) string {
+	oneSeries, oneMeasure := true, true
+	for _, other := range all {
+		oneSeries = oneSeries && other.Series == l.Series
+		oneMeasure = oneMeasure && (other.Series != l.Series || other.Measure == l.Measure)
+	}
 	name := l.Series
-	if l.Measure != insight.Count && several {
+	if !oneMeasure {
 		name += " (" + string(l.Measure) + ")"
 	}
+	group := l.Group
 	switch {
 	case l.Other:
-		return name + ": other"
+		group = "other"
 	case l.NoGroup:
-		return name + ": none"
-	case l.Group != "":
-		return name + ": " + l.Group
+		group = "none"
 	}
-	return name
+	switch {
+	case group == "":
+		return name
+	case oneSeries && oneMeasure:
+		return group
+	}
+	return name + ": " + group
 }
 
 func unitOf(l insight.Line) string {
 	switch l.Measure {
 	case insight.Count:
-		return "events"
+		return cmp.Or(l.Unit, "events")
 	case insight.People:
 		return "people"
 	}
@@ -108,7 +121,8 @@ func Nodes(title string, r *insight.JourneyResult) chart.Journey {
 		}
 		for _, m := range journeyMetrics {
 			v, ok := row.Get(m)
-			n.Values = append(n.Values, orNaN(float64(v), ok))
+			ofNode := m == insight.Sent || m == insight.Delivered
+			n.Values = append(n.Values, orNaN(float64(v), ok && ofNode == (row.Node != "")))
 		}
 		j.Nodes = append(j.Nodes, n)
 	}

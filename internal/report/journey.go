@@ -50,7 +50,7 @@ func countNodes(s *fold.State, event string, byNode bool, name string, r insight
 	for i := range uint32(t.Table.Len()) {
 		e := s.EventAt(event, i)
 		when := t.Time.Int(i)
-		if e.Attr("journey").Str != name || r != (insight.Range{}) && (when < r.From || when >= r.To) {
+		if e.Attr("journey").Str != name || e.Attr("reason").Str == journey.ReasonGoal || r != (insight.Range{}) && (when < r.From || when >= r.To) {
 			continue
 		}
 		var k key
