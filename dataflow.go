@@ -320,12 +320,9 @@ func (d Dataflows) Run(ctx context.Context, name string, opt *RunOptions) (FlowR
 	}
 	if res.Cursor != nil {
 		// The run's own context may have ended; its history is still worth writing.
-		if e := sink.close(context.WithoutCancel(ctx), state, *res.Cursor); err == nil {
-			err = e
+		if e := sink.close(context.WithoutCancel(ctx), state, *res.Cursor); err == nil && e != nil {
+			err = fmt.Errorf("dataflow %q: %w", name, e)
 		}
-	}
-	if err != nil {
-		err = fmt.Errorf("dataflow %q: %w", name, err)
 	}
 	runs, e := d.Runs(context.WithoutCancel(ctx), name)
 	if e == nil {
