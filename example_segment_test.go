@@ -1,0 +1,134 @@
+package cdp_test
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/embedcdp/cdp"
+)
+
+// buyers tracks purchases of three people: ann and bob bought shoes, bob and cem hats.
+func buyers(ctx context.Context, c *cdp.Client) {
+	buy := func(id, user, category string, amount float64, days int) cdp.Event {
+		return cdp.Event{ID: id, Name: "purchase", UserID: user, Time: daysAgo(days), Attributes: cdp.Attrs{"category": category, "amount": amount}}
+	}
+	_, err := c.Track(ctx, buy("o1", "ann", "shoes", 50, 9), buy("o2", "bob", "shoes", 70, 5), buy("o3", "bob", "hats", 15, 2), buy("o4", "cem", "hats", 20, 1))
+	check(err)
+	check(c.Segments().Save(ctx, cdp.Segment{Name: "shoes", Where: `events.purchase.exists(e, e.category == "shoes")`}))
+	check(c.Segments().Save(ctx, cdp.Segment{Name: "hats", Where: `events.purchase.exists(e, e.category == "hats")`}))
+}
+
+func ExampleSegments_Save() {
+	ctx := context.Background()
+	c := shop()
+	defer c.Close()
+	buyers(ctx, c)
+
+	check(c.Segments().Save(ctx, cdp.Segment{Name: "big_spenders", Where: `events.purchase.within("30d").sum(e, e.amount) > 60`}))
+	n, err := c.Segments().Count(ctx, "big_spenders")
+	check(err)
+	in, err := c.Segments().Contains(ctx, "big_spenders", "bob")
+	check(err)
+	fmt.Println(n, in)
+
+	check(c.Segments().Save(ctx, cdp.Segment{Name: "big_spenders", Where: `events.purchase.within("30d").sum(e, e.amount) > 40`}))
+	versions, err := c.Segments().Versions(ctx, "big_spenders")
+	check(err)
+	now, err := c.Segments().Get(ctx, "big_spenders")
+	check(err)
+	fmt.Println("version", len(versions), now.Where)
+
+	check(c.Segments().Remove(ctx, "big_spenders"))
+	all, err := c.Segments().List(ctx)
+	check(err)
+	for _, s := range all {
+		fmt.Println(s.Name)
+	}
+	// Output:
+	// 1 true
+	// version 2 events.purchase.within("30d").sum(e, e.amount) > 40
+	// hats
+	// shoes
+}
+
+func ExampleSegments_Check() {
+	ctx := context.Background()
+	c := shop()
+	defer c.Close()
+	err := c.Segments().Check(ctx, cdp.Segment{Name: "shoes", Where: `events.purchase.exists(e, e.categry == "shoes")`})
+	fmt.Println(err)
+	// Output: segment "shoes": 1:29: unknown attribute "categry" of event "purchase" (did you mean "category"?)
+}
+
+func ExampleSegments_Members() {
+	ctx := context.Background()
+	c := shop()
+	defer c.Close()
+	buyers(ctx, c)
+	for p, err := range c.Segments().Members(ctx, "shoes") {
+		check(err)
+		fmt.Println(p.UserID, "since", p.Segments["shoes"].Format(time.DateOnly))
+	}
+	// Output:
+	// ann since 2026-03-10
+	// bob since 2026-03-10
+}
+
+func ExampleSegments_Set() {
+	ctx := context.Background()
+	c := shop()
+	defer c.Close()
+	buyers(ctx, c)
+
+	shoes, err := c.Segments().Set(ctx, "shoes")
+	check(err)
+	hats, err := c.Segments().Set(ctx, "hats")
+	check(err)
+	fmt.Println("both", shoes.And(hats).Len(), "either", shoes.Or(hats).Len())
+	for p, err := range hats.AndNot(shoes).Members(ctx) {
+		check(err)
+		fmt.Println("only hats:", p.UserID)
+	}
+	// Output:
+	// both 1 either 3
+	// only hats: cem
+}
+
+func ExampleSegments_Explain() {
+	ctx := context.Background()
+	c := shop()
+	defer c.Close()
+	buyers(ctx, c)
+	check(c.Segments().Save(ctx, cdp.Segment{Name: "warm", Where: `events.purchase.within("7d").size() > 0`}))
+	for _, user := range []string{"ann", "bob"} {
+		why, err := c.Segments().Explain(ctx, "warm", user)
+		check(err)
+		fmt.Println(user, why.Member, why.Root.Source, "is", why.Root.Value)
+		if !why.NextFlip.IsZero() {
+			fmt.Println("until", why.NextFlip.Format(time.DateTime))
+		}
+	}
+	// Output:
+	// ann false events.purchase.within("7d").size() > 0 is false
+	// bob true events.purchase.within("7d").size() > 0 is true
+	// until 2026-03-15 12:00:00
+}
+
+func ExampleSegments_Flips() {
+	ctx := context.Background()
+	c := shop()
+	defer c.Close()
+	buyers(ctx, c)
+	_, err := c.Track(ctx, cdp.Event{Name: "purchase", UserID: "ann", Attributes: cdp.Attrs{"category": "hats"}})
+	check(err)
+	flips, err := c.Segments().Flips(ctx, "hats", time.Time{}) // from the beginning
+	check(err)
+	for _, f := range flips {
+		fmt.Println(f.UserID, f.Entered, f.Cause)
+	}
+	// Output:
+	// bob true definition
+	// cem true definition
+	// ann true track
+}
