@@ -121,8 +121,7 @@ func TestNextAgainstEveryInstant(t *testing.T) {
 	starts := []string{"2026-03-25T00:00:00Z", "2026-10-20T00:00:00Z", "2026-12-28T00:00:00Z", "2028-02-26T00:00:00Z", "2026-03-05T00:00:00Z"}
 	const span = 12 * day
 	flips := 0
-	deadline := time.Now().Add(4 * time.Second)
-	for round := 0; round < 4*len(timed) && time.Now().Before(deadline); round++ {
+	for round := range 3 * len(timed) {
 		src := fill(r, timed[round%len(timed)])
 		start := at(starts[r.IntN(len(starts))])
 		who := somebody(r, start, span)
@@ -144,8 +143,8 @@ func TestNextAgainstEveryInstant(t *testing.T) {
 				flips++
 			}
 			require.LessOrEqual(t, nexts[i], change, "%s at %d: %v", src, times[i], who)
-			if i == 0 || r.IntN(100) == 0 {
-				flip, ok := p.NextFlip(Input{Person: who, Now: times[i]}, 2000)
+			if i == 0 || r.IntN(200) == 0 {
+				flip, ok := p.NextFlip(Input{Person: who, Now: times[i]}, 1000)
 				if change == never {
 					require.True(t, !ok || flip > times[len(times)-1], "%s", src)
 				} else {
@@ -155,7 +154,7 @@ func TestNextAgainstEveryInstant(t *testing.T) {
 			}
 		}
 	}
-	assert.Greater(t, flips, 300, "the templates hardly ever change")
+	assert.Greater(t, flips, 200, "the templates hardly ever change")
 }
 
 // Where the next instant is known by hand it is exact, to the microsecond.
