@@ -215,8 +215,12 @@ func (js *journeys) index(s *State) {
 // onEvent moves who waits for the event, then starts who enters with it.
 func (js *journeys) onEvent(s *State, x stimulus) {
 	ev := eventRef{x.typ, x.index}
-	if x.at > s.Now {
-		s.due.Insert(x.at, dueItem(dueEvent, x.index, x.typ.id)) // dated in the future: it happens then
+	if x.at > s.Now { // dated in the future: it happens then
+		kind := uint8(dueEvent)
+		if !x.cause.startsJourneys() {
+			kind = dueHistory
+		}
+		s.due.Insert(x.at, dueItem(kind, x.index, x.typ.id))
 		return
 	}
 	for _, h := range slices.Clone(js.byRow[x.row]) {

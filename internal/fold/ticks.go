@@ -7,6 +7,7 @@ const (
 	dueSegment = 1 // a membership may change: row, segment id
 	dueJourney = 2 // an enrolment goes on: row unused, handle
 	dueEvent   = 3 // an event dated in the future happens: index, type id
+	dueHistory = 4 // the same for one that was imported or replayed, which starts no journey
 )
 
 func dueItem(kind uint8, row, subject uint32) deadline.Item {
@@ -37,10 +38,14 @@ func (s *State) fire(at int64, it deadline.Item) {
 		s.settleRow(it.Row, at, CauseTime)
 	case dueJourney:
 		s.journeys.timer(s, it.Subject, at)
-	case dueEvent:
+	case dueEvent, dueHistory:
 		t := s.types[it.Subject]
 		row := s.ids.Canonical(t.row.Uint(it.Row))
-		s.stimulate(stimulus{kind: onEvent, typ: t, index: it.Row, row: row, at: at, cause: CauseTime})
+		cause := CauseTime
+		if it.Kind == dueHistory {
+			cause = CauseImport
+		}
+		s.stimulate(stimulus{kind: onEvent, typ: t, index: it.Row, row: row, at: at, cause: cause})
 	}
 	s.settle()
 }
