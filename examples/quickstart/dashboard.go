@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"os"
-	"time"
 
 	"github.com/embedcdp/cdp"
 )
@@ -12,6 +11,7 @@ import (
 func writeDashboard(ctx context.Context, c *cdp.Client, out *page, w *world, o *outcome) error {
 	in := c.Insights()
 	opening := w.end.AddDate(0, 0, -totalDays)
+	weeks := cdp.Between(opening.AddDate(0, 0, 1), w.end) // whole ones: the shop opened on a Sunday
 	all, month := cdp.Between(opening, w.end), cdp.Between(w.end.AddDate(0, -1, 0), w.end)
 	before := cdp.Between(w.end.AddDate(0, -2, 0), w.end.AddDate(0, -1, 0))
 
@@ -37,18 +37,20 @@ func writeDashboard(ctx context.Context, c *cdp.Client, out *page, w *world, o *
 	}
 	scores = append(scores, cdp.Score{Title: "Young shoe buyers, last 30 days", Value: float64(o.segments[segments[0].Name]), Unit: "people"})
 
-	revenue, err := in.Trend(ctx, cdp.Trend{Title: "Revenue by week", Range: all, Interval: cdp.Weekly,
+	revenue, err := in.Trend(ctx, cdp.Trend{Title: "Revenue by week", Range: weeks, Interval: cdp.Weekly,
 		Series: []cdp.Series{{Name: "revenue", Event: purchase, Measure: cdp.Sum, Value: "amount", Unit: "VND"}}})
 	if err != nil {
 		return err
 	}
-	o.revenue = revenue.Lines[0].Total.Value
+	if o.revenue, err = total(ctx, in, cdp.Series{Event: purchase, Measure: cdp.Sum, Value: "amount"}, all); err != nil {
+		return err
+	}
 	purchases, err := in.Trend(ctx, cdp.Trend{Title: "Purchases by day", Range: all, Interval: cdp.Daily,
 		Series: []cdp.Series{{Name: "purchases", Event: purchase}}})
 	if err != nil {
 		return err
 	}
-	byCategory, err := in.Trend(ctx, cdp.Trend{Title: "Purchases by category and week", Range: all, Interval: cdp.Weekly, Top: 6,
+	byCategory, err := in.Trend(ctx, cdp.Trend{Title: "Purchases by category and week", Range: weeks, Interval: cdp.Weekly, Top: 6,
 		Series: []cdp.Series{{Event: purchase, By: "category"}}})
 	if err != nil {
 		return err
@@ -60,14 +62,20 @@ func writeDashboard(ctx context.Context, c *cdp.Client, out *page, w *world, o *
 	}
 	for _, s := range funnel.Steps {
 		o.funnel = append(o.funnel, s.People)
-		out.line("%-22s %6d people, %3.0f %% of the first step, %s after the step before", s.Name, s.People, 100*s.OfFirst, s.MedianTime.Round(time.Second))
+		out.line("%-22s %6d people, %3.0f %% of the first step", s.Name, s.People, 100*s.OfFirst)
 	}
 	back, err := in.Retention(ctx, cdp.Retention{Title: "Buyers who buy again, by week of their first purchase",
-		Start: cdp.Step{Event: purchase}, Range: all, Interval: cdp.Weekly, Periods: 12})
+		Start: cdp.Step{Event: purchase}, Range: weeks, Interval: cdp.Weekly, Periods: 12})
 	if err != nil {
 		return err
 	}
 	reminder, err := in.Journey(ctx, reminderName, all)
+	if err != nil {
+		return err
+	}
+	// What the platform does is an event too, with the same reports.
+	messages, err := in.Trend(ctx, cdp.Trend{Title: "Messages sent, by day and channel", Range: cdp.Between(w.live, w.end),
+		Series: []cdp.Series{{Name: "sent", Event: "message_sent", By: "channel"}}})
 	if err != nil {
 		return err
 	}
@@ -86,12 +94,12 @@ func writeDashboard(ctx context.Context, c *cdp.Client, out *page, w *world, o *
 		Title: "Saigon Style", Subtitle: "February to May 2026; days and weeks in Ho Chi Minh City",
 		Scores: scores,
 		Sections: []cdp.DashboardSection{
-			{Title: "Sales", Reports: []cdp.Report{revenue.Report, purchases.Report, byCategory.Report}},
+			{Title: "Sales", Reports: []cdp.Report{revenue.Report, purchases.Report}},
 			{Title: "From visitor to buyer", Text: "A visitor who becomes a customer keeps their history: views before the sign-up count.",
-				Reports: []cdp.Report{funnel.Report}},
+				Reports: []cdp.Report{funnel.Report, byCategory.Report}},
 			{Title: "Do they come back?", Text: "Each row is the people who first bought in that week.", Reports: []cdp.Report{back.Report}},
 			{Title: "Cart reminder", Text: "Email after 2 hours, SMS a day later, a message on the website after 3 days; a purchase ends it.",
-				Reports: []cdp.Report{reminder.Report}},
+				Reports: []cdp.Report{reminder.Report, messages.Report}},
 		},
 	}); err != nil {
 		return err

@@ -22,7 +22,8 @@ func retailDashboard(ctx context.Context, c *cdp.Client, path string) error {
 	if err != nil {
 		return err
 	}
-	weekly, err := a.in.Trend(ctx, cdp.Trend{Title: "Sales by week", Range: year, Interval: cdp.Weekly,
+	weeks := cdp.Between(year.From.AddDate(0, 0, 1), year.To) // whole ones: the year began on a Sunday
+	weekly, err := a.in.Trend(ctx, cdp.Trend{Title: "Sales by week", Range: weeks, Interval: cdp.Weekly,
 		Series: []cdp.Series{{Name: "sales", Event: purchase, Measure: cdp.Sum, Value: "sales_value", Unit: "USD"}}})
 	if err != nil {
 		return err

@@ -17,9 +17,9 @@ var (
 	ages        = []string{"19-24", "25-34", "35-44", "45-54", "55-64", "65+"}
 	departments = []string{"GROCERY", "DRUG GM", "PRODUCE", "MEAT-PCKGD", "MEAT"}
 	types       = []string{"Type A", "Type B", "Type C"}
-	// Some campaigns began in 2016; the last lines are from the first night of 2018.
-	years = cdp.Between(time.Date(2016, 1, 1, 0, 0, 0, 0, time.UTC), time.Date(2018, 1, 2, 0, 0, 0, 0, time.UTC))
-	year  = cdp.Between(time.Date(2017, 1, 1, 0, 0, 0, 0, time.UTC), time.Date(2018, 1, 2, 0, 0, 0, 0, time.UTC))
+	year        = cdp.Between(time.Date(2017, 1, 1, 0, 0, 0, 0, time.UTC), time.Date(2018, 1, 1, 0, 0, 0, 0, time.UTC))
+	// all: some campaigns began in 2016; the last lines are from the first night of 2018.
+	all = cdp.Between(time.Date(2016, 1, 1, 0, 0, 0, 0, time.UTC), time.Date(2018, 1, 2, 0, 0, 0, 0, time.UTC))
 )
 
 func retailSegments() []cdp.Segment {
@@ -165,5 +165,5 @@ func (a asker) ask(event, where string, m cdp.Measure) (float64, error) {
 	if m == cdp.Sum {
 		s.Value = "sales_value"
 	}
-	return total(a.ctx, a.in, s, years)
+	return total(a.ctx, a.in, s, all)
 }

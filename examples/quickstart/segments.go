@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"fmt"
 	"time"
 
 	"github.com/embedcdp/cdp"
@@ -98,8 +97,14 @@ func explainOne(ctx context.Context, c *cdp.Client, out *page) (userID string, e
 			userID = p.UserID
 		}
 	}
-	if userID == "" {
-		return "", fmt.Errorf("nobody is in %q: run with more people", segments[0].Name)
+	for p, err := range c.Profiles().All(ctx, cdp.Customers) {
+		if err != nil {
+			return "", err
+		}
+		if userID != "" {
+			break
+		}
+		userID = p.UserID // a small shop may have no member: anybody can be explained
 	}
 	why, err := c.Segments().Explain(ctx, segments[0].Name, userID)
 	if err != nil {

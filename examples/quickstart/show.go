@@ -85,8 +85,16 @@ func timeline(ctx context.Context, c *cdp.Client, out *page, userID string, zone
 	if err != nil {
 		return err
 	}
-	out.line("%s, %v, %v, known by %d browsers; the last 15 things on the timeline (* is the platform's):",
-		userID, p.Attributes["full_name"], p.Attributes["city"], len(p.Identifiers["anonymous_id"]))
+	out.line("%s, %v, %v", userID, p.Attributes["full_name"], p.Attributes["city"])
+	ledger, err := c.Profiles().Ledger(ctx, userID)
+	if err != nil {
+		return err
+	}
+	for _, l := range ledger[:min(len(ledger), 3)] {
+		out.line("   %s", l.Reason)
+	}
+	out.line("")
+	out.line("The last 15 things on the timeline (* is the platform's):")
 	events, err := c.Profiles().Timeline(ctx, userID, &cdp.TimelineOptions{Limit: 15})
 	if err != nil {
 		return err

@@ -46,6 +46,9 @@ type outcome struct {
 
 // tell tells the story.
 func tell(ctx context.Context, opt options, w io.Writer) (o outcome, err error) {
+	if opt.people < 1 {
+		return o, fmt.Errorf("-people %d: a shop needs visitors, at least 1", opt.people)
+	}
 	out := newPage(w)
 	dir, file, err := places(opt)
 	if err != nil {
