@@ -10,6 +10,7 @@ import (
 	"github.com/embedcdp/cdp/internal/celenv"
 	"github.com/embedcdp/cdp/internal/journey"
 	"github.com/embedcdp/cdp/internal/roweval"
+	"github.com/embedcdp/cdp/internal/schema"
 	"github.com/embedcdp/cdp/internal/value"
 )
 
@@ -104,6 +105,13 @@ func (s *State) compileJourney(name string, body []byte) (*journey.Journey, map[
 			}
 		}
 	}
+	if k := d.Entry.Key; k != "" {
+		switch typ := s.Catalogue.Events[d.Entry.Event].Attributes[k].Type; typ {
+		case schema.String, schema.Number, schema.Boolean, schema.Datetime:
+		default:
+			return nil, nil, fmt.Errorf("entry: key: attribute %q is a %s; a key is a string, a number, a boolean or a datetime", k, typ)
+		}
+	}
 	for _, seg := range []string{d.Entry.Entered, d.Entry.Left} {
 		if seg != "" {
 			deps[DefKey{DefSegment, seg}] = true
@@ -169,14 +177,23 @@ func (js *journeys) remove(s *State, name string) {
 	js.index(s)
 	for _, h := range slices.Sorted(maps.Keys(js.live)) { // nobody while loading: enrolments are loaded after definitions
 		if e := js.live[h]; e.Journey == name {
-			s.emit(journey.EventExited, e.Row, s.Now, CauseDefine, []value.Field{
-				{Name: "journey", Value: value.Str(name)}, {Name: "version", Value: value.Num(float64(e.Version))},
-				{Name: "enrolment", Value: value.Str(e.ID.String())}, {Name: "trigger", Value: value.Str(e.Trigger)},
-				{Name: "node", Value: value.Str(e.Node)}, {Name: "reason", Value: value.Str("removed")}})
-			js.end(e, s.Now)
+			js.takeOut(s, e, "removed", CauseDefine)
 		}
 	}
 	s.settle()
+}
+
+// takeOut ends an enrolment from outside, with a reason.
+func (js *journeys) takeOut(s *State, e *enrolment, reason string, cause Cause) {
+	fields := []value.Field{
+		{Name: "journey", Value: value.Str(e.Journey)}, {Name: "version", Value: value.Num(float64(e.Version))},
+		{Name: "enrolment", Value: value.Str(e.ID.String())}, {Name: "trigger", Value: value.Str(e.Trigger)},
+		{Name: "node", Value: value.Str(e.Node)}, {Name: "reason", Value: value.Str(reason)}}
+	if e.Key != "" {
+		fields = append(fields, value.Field{Name: "key", Value: value.Str(e.Key)})
+	}
+	s.emit(journey.EventExited, e.Row, s.Now, cause, fields)
+	js.end(e, s.Now)
 }
 
 // recompile follows a change of the calendar.
@@ -314,8 +331,7 @@ func (js *journeys) personOf(s *State, e *enrolment) journey.Person {
 func (js *journeys) apply(s *State, e *enrolment, r journey.Result, err error) {
 	if err != nil {
 		// Versions and nodes never go away, so this is a defect; the person is taken out rather than lost.
-		s.emit(journey.EventExited, e.Row, s.Now, CauseTime, []value.Field{{Name: "journey", Value: value.Str(e.Journey)}, {Name: "reason", Value: value.Str(err.Error())}})
-		js.end(e, s.Now)
+		js.takeOut(s, e, err.Error(), CauseTime)
 		return
 	}
 	if !r.Changed {
