@@ -32,11 +32,14 @@ func (b *Bench) run(ctx context.Context, out *printer) error {
 		if !b.only[in.id] {
 			continue
 		}
+		quiet := listen()
 		results, err := in.run(ctx, b)
 		if err != nil {
 			return fmt.Errorf("%s: %w", in.id, err)
 		}
+		others := quiet.others()
 		for _, r := range results {
+			r.Others = others
 			out.result(r)
 		}
 	}
@@ -104,6 +107,7 @@ func (r *rig) ask(ctx context.Context, q Question) ([]Result, error) {
 	live.equal(true, "")
 	m := NewMembers(r.b.Data.Profiles)
 	var times, liveTimes, peerTimes, loopTimes []float64
+	quiet := listen()
 	for round := range r.b.Runs + 1 {
 		name := r.newName(q)
 		var own, peer, loop []int64
@@ -139,6 +143,8 @@ func (r *rig) ask(ctx context.Context, q Question) ([]Result, error) {
 		}
 		res.Answer = own
 	}
+	res.Others = quiet.others()
+	live.Others = res.Others
 	if err := r.profileQuestion(ctx, q); err != nil {
 		return nil, err
 	}

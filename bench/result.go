@@ -37,6 +37,7 @@ type Result struct {
 	PeerPerS   float64 `json:"peer_per_s,omitempty"`
 	CommitUs   float64 `json:"commit_us,omitempty"` // median commit of one small value on the same disk
 	Answer     []int64 `json:"answer,omitempty"`
+	Others     float64 `json:"others"` // processors that other processes kept busy meanwhile; far from 0 the figures are worth little
 	Equal      bool    `json:"equal"`
 
 	compared   bool
@@ -93,14 +94,14 @@ func (p *printer) result(r Result) {
 		p.intake(r)
 	default:
 		if len(p.results) == 1 || p.results[len(p.results)-2].Events > 0 {
-			p.row("", "question", "cdp ms", "peer ms", "ratio", "loop ms", "over", "equal", "answer")
+			p.row("", "question", "cdp ms", "peer ms", "ratio", "loop ms", "over", "equal", "others", "answer")
 		}
-		p.row(r.Bench, r.What, figure(r.CDPMs), figure(r.PeerMs), figure(r.Ratio), figure(r.LimitMs), figure(r.OverLimit), yes(r.Equal), strings.Trim(fmt.Sprint(r.Answer), "[]"))
+		p.row(r.Bench, r.What, figure(r.CDPMs), figure(r.PeerMs), figure(r.Ratio), figure(r.LimitMs), figure(r.OverLimit), yes(r.Equal), fmt.Sprintf("%.2f", r.Others), strings.Trim(fmt.Sprint(r.Answer), "[]"))
 	}
 }
 
-func (p *printer) row(id, what, cdp, peer, ratio, limit, over, equal, answer string) {
-	fmt.Fprintf(p.w, "%-8s %-50s %9s %9s %8s %9s %8s  %-5s  %s\n", id, what, cdp, peer, ratio, limit, over, equal, answer)
+func (p *printer) row(id, what, cdp, peer, ratio, limit, over, equal, others, answer string) {
+	fmt.Fprintf(p.w, "%-8s %-50s %9s %9s %8s %9s %8s  %-5s  %6s  %s\n", id, what, cdp, peer, ratio, limit, over, equal, others, answer)
 }
 
 func (p *printer) intake(r Result) {
@@ -111,7 +112,7 @@ func (p *printer) intake(r Result) {
 	if r.CommitUs > 0 {
 		fmt.Fprintf(p.w, "; a small commit takes %.0f µs here", r.CommitUs)
 	}
-	fmt.Fprintf(p.w, "; equal: %s\n", yes(r.Equal))
+	fmt.Fprintf(p.w, "; equal: %s; others: %.2f\n", yes(r.Equal), r.Others)
 }
 
 // end sums up, and returns an error when answers differed.

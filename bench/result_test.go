@@ -28,7 +28,7 @@ func TestDifferentAnswersAreAnErrorAndSlowOnesAreNot(t *testing.T) {
 	if err == nil || !strings.Contains(err.Error(), "q1: the answers differ: cdp 3, duckdb 4") || !strings.Contains(err.Error(), "q2") || strings.Contains(err.Error(), "q0") {
 		t.Errorf("error is %v", err)
 	}
-	if !strings.Contains(text.String(), `{"bench":"q0","cdp_ms":1000,"peer_ms":1,"ratio":0.001,"limit_ms":0.1,"over_limit":10000,"equal":true}`+"\n") {
+	if !strings.Contains(text.String(), `{"bench":"q0","cdp_ms":1000,"peer_ms":1,"ratio":0.001,"limit_ms":0.1,"over_limit":10000,"others":0,"equal":true}`+"\n") {
 		t.Errorf("output is\n%s", text.String())
 	}
 }
