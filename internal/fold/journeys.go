@@ -365,6 +365,11 @@ func (js *journeys) end(e *enrolment, at int64) {
 	past := js.stay(row, e.Journey, e.Key)
 	ended := max(past.past.Ended, at) // what is loaded from the timeline cannot tell in which order stays ended
 	past.past = past.past.End(ended)
+	for _, h := range js.byRow[row] { // the other one of two that a merge brought together
+		if other := js.live[h]; other.Journey == e.Journey && other.Key == e.Key {
+			past.past.Active = true
+		}
+	}
 }
 
 // stay finds or makes what is kept of a person in a journey.
@@ -379,12 +384,29 @@ func (js *journeys) stay(row uint32, name, key string) *stay {
 	return &js.history[row][len(list)]
 }
 
+// merged follows a merge: who was inside the same journey as a visitor and as a customer goes on where they entered
+// first, and what changed with the merge may take them out.
+func (js *journeys) merged(s *State, row uint32) {
+	type place struct{ journey, key string }
+	inside := map[place]bool{}
+	for _, h := range slices.Clone(js.byRow[row]) {
+		e := js.live[h]
+		at := place{e.Journey, e.Key}
+		if inside[at] {
+			js.takeOut(s, e, "merged", CauseMerge)
+		}
+		inside[at] = true
+	}
+	js.changed(s, row)
+}
+
 // move gives a customer the enrolments and the history of its visitor.
 func (js *journeys) move(visitor, customer uint32) {
 	for _, h := range js.byRow[visitor] {
 		js.live[h].Row = customer
 		js.byRow[customer] = append(js.byRow[customer], h)
 	}
+	slices.Sort(js.byRow[customer]) // in order of entry, as after a reload
 	delete(js.byRow, visitor)
 	for _, v := range js.history[visitor] {
 		h := js.stay(customer, v.journey, v.key)

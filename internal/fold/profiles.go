@@ -136,6 +136,7 @@ func (s *State) merge(visitor, customer uint32) {
 		s.touch(seg)
 	}
 	s.journeys.move(visitor, customer)
+	s.stimulate(stimulus{kind: onMerge, row: customer, at: s.Now, cause: CauseMerge})
 	s.settleRow(customer, s.Now, CauseMerge)
 }
 

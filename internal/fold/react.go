@@ -21,6 +21,7 @@ type stimulusKind uint8
 const (
 	onEvent stimulusKind = 1
 	onFlip  stimulusKind = 2
+	onMerge stimulusKind = 3
 )
 
 // maxDepth ends journeys that start each other for ever: beyond it nobody enters a journey.
@@ -57,8 +58,14 @@ func (s *State) settle() {
 }
 
 func (s *State) react(x stimulus) {
-	if x.kind == onFlip {
+	switch x.kind {
+	case onFlip:
 		s.journeys.onFlip(s, x)
+		return
+	case onMerge:
+		row := s.ids.Canonical(x.row) // one record may merge several times
+		s.dropUnsubscribed(row)
+		s.journeys.merged(s, row)
 		return
 	}
 	if len(x.typ.segments) > 0 {
