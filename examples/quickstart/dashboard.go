@@ -81,7 +81,8 @@ func writeDashboard(ctx context.Context, c *cdp.Client, out *page, w *world, o *
 	}
 	for _, n := range reminder.Nodes {
 		if n.Node == "" {
-			out.line("cart reminder: %d entered, %d of them bought, %d left for another reason, %d went to the end", n.Entered, n.Converted, n.Exited-n.Converted, n.Finished)
+			o.reminder = n
+			out.line("cart reminder: %d entered, %d of them bought, %d left for another reason, %d went to the end", n.Entered, n.Converted, n.Exited, n.Finished)
 		}
 	}
 

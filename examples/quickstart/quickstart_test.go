@@ -52,6 +52,8 @@ func TestStory(t *testing.T) {
 	require.Positive(t, o.messages["message_suppressed"], "nothing was held back")
 	require.Positive(t, o.messages["message_bounced"], "every address worked")
 	require.Equal(t, o.messages["message_queued"], o.messages["message_sent"]+o.messages["message_bounced"])
+	require.Positive(t, o.reminder.Entered)
+	require.Equal(t, o.reminder.Entered, o.reminder.Converted+o.reminder.Exited+o.reminder.Finished+o.inside, "everybody who entered is somewhere: %+v", o.reminder)
 	checkLetters(t, o, filepath.Join(dir, "letters"))
 
 	html, err := os.ReadFile(o.dashboard)

@@ -39,8 +39,10 @@ type outcome struct {
 	segments            map[string]int
 	revenue             float64
 	funnel              []int
-	messages            map[string]int // by event
-	sms                 int            // requests that the gateway took
+	messages            map[string]int  // by event
+	sms                 int             // requests that the gateway took
+	reminder            cdp.JourneyNode // the journey as a whole
+	inside              int             // of the journey, at the end
 	dashboard           string
 }
 
@@ -164,7 +166,11 @@ func tell(ctx context.Context, opt options, w io.Writer) (o outcome, err error) 
 	if o.customers, o.visitors, err = c.Profiles().Count(ctx); err != nil {
 		return o, err
 	}
-	o.events = map[string]int{}
+	inside, err := c.Journeys().Inside(ctx, reminderName)
+	if err != nil {
+		return o, err
+	}
+	o.inside, o.events = len(inside), map[string]int{}
 	for _, name := range []string{view, cart, purchase} {
 		if o.events[name], err = c.Events().Count(ctx, name); err != nil {
 			return o, err
