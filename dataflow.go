@@ -349,8 +349,14 @@ func (d Dataflows) unfinished(ctx context.Context, name string) (last fold.FlowR
 // Runs returns the history of a dataflow, newest first.
 func (d Dataflows) Runs(ctx context.Context, name string) ([]FlowRun, error) {
 	var runs []fold.FlowRun
-	if err := d.c.read(ctx, "dataflows.runs", func(s *fold.State) { runs = s.FlowRuns(name) }); err != nil {
+	known := false
+	if err := d.c.read(ctx, "dataflows.runs", func(s *fold.State) {
+		runs, known = s.FlowRuns(name), knowsFlow(s, name)
+	}); err != nil {
 		return nil, err
+	}
+	if !known {
+		return nil, notFound(fold.DefDataflow, name)
 	}
 	slices.SortFunc(runs, func(a, b fold.FlowRun) int { return int(min(max(b.Started-a.Started, -1), 1)) })
 	out := make([]FlowRun, len(runs))
@@ -367,6 +373,12 @@ func (d Dataflows) Runs(ctx context.Context, name string) ([]FlowRun, error) {
 	return out, nil
 }
 
+// knowsFlow says whether there is a dataflow of that name, or was one that ran.
+func knowsFlow(s *fold.State, name string) bool {
+	_, there := s.BodyOf(fold.DefDataflow, name)
+	return there || len(s.FlowRuns(name)) > 0
+}
+
 // DeadLetter is a row that a dataflow could not use.
 type DeadLetter struct {
 	Run    string
@@ -379,11 +391,16 @@ type DeadLetter struct {
 // DeadLetters returns the rows a dataflow could not use, in order: of one run, or of all when run is "".
 func (d Dataflows) DeadLetters(ctx context.Context, name, run string) ([]DeadLetter, error) {
 	var out []DeadLetter
+	known := false
 	err := d.c.read(ctx, "dataflows.dead_letters", func(s *fold.State) {
+		known = knowsFlow(s, name)
 		for _, l := range s.DeadLetters(name, run) {
 			out = append(out, DeadLetter{l.Run, utc(l.At), l.Line, l.Reason, l.Row})
 		}
 	})
+	if err == nil && !known {
+		err = notFound(fold.DefDataflow, name)
+	}
 	return out, err
 }
 
