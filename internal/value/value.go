@@ -154,6 +154,9 @@ func (v Value) String() string {
 func FromGo(x any) (Value, error) { return fromGo(x, 0) }
 
 func fromGo(x any, depth int) (Value, error) {
+	if depth > MaxDepth {
+		return Value{}, fmt.Errorf("arrays and objects are nested deeper than %d", MaxDepth)
+	}
 	switch x := x.(type) {
 	case nil:
 		return Value{}, nil
@@ -217,12 +220,7 @@ func fromGo(x any, depth int) (Value, error) {
 	return Value{}, fmt.Errorf("a %T is not a number, string, time, boolean, array or object", x)
 }
 
-var errDepth = fmt.Errorf("arrays and objects are nested deeper than %d", MaxDepth)
-
 func listFromGo[T any](x []T, depth int) (Value, error) {
-	if depth >= MaxDepth {
-		return Value{}, errDepth
-	}
 	if len(x) > MaxList {
 		return Value{}, fmt.Errorf("the array has %d elements, the limit is %d", len(x), MaxList)
 	}
@@ -240,9 +238,6 @@ func listFromGo[T any](x []T, depth int) (Value, error) {
 }
 
 func objectFromGo[T any](x map[string]T, depth int) (Value, error) {
-	if depth >= MaxDepth {
-		return Value{}, errDepth
-	}
 	if len(x) > MaxList {
 		return Value{}, fmt.Errorf("the object has %d keys, the limit is %d", len(x), MaxList)
 	}
