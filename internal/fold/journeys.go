@@ -242,11 +242,15 @@ func (js *journeys) onEvent(s *State, x stimulus) {
 	}
 	for _, h := range slices.Clone(js.byRow[x.row]) {
 		e := js.live[h]
+		for e != nil && e.Due != 0 && e.Due <= x.at { // a late event before this one made it due
+			js.timer(s, h, e.Due)
+			e = js.live[h]
+		}
 		if e == nil {
 			continue
 		}
 		j := js.defs[e.Journey].versions[e.Version-1]
-		if !slices.Contains(j.Def().Ends(), x.typ.def.Name) && !slices.Contains(j.Def().Listens(e.Node), x.typ.def.Name) {
+		if !j.Def().WatchesProfile() && !slices.Contains(j.Def().Ends(), x.typ.def.Name) && !slices.Contains(j.Def().Listens(e.Node), x.typ.def.Name) {
 			continue
 		}
 		r, err := j.OnEvent(e.Enrolment, journey.Event{Type: x.typ.def.Name, ID: ev.ID(), Time: x.at, Data: ev}, js.personOf(s, e))
@@ -301,7 +305,7 @@ func (js *journeys) add(e *enrolment, row uint32) {
 // timer moves on an enrolment whose instant has come.
 func (js *journeys) timer(s *State, handle uint32, at int64) {
 	e := js.live[handle]
-	if e == nil || e.Due != at && e.Due > at {
+	if e == nil || e.Due > at {
 		return
 	}
 	j := js.defs[e.Journey].versions[e.Version-1]
