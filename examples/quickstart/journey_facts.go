@@ -103,15 +103,11 @@ func checkSales(ctx context.Context, c *cdp.Client, f *facts) error {
 		return err
 	}
 	f.check("total sales", "233935.24", fmt.Sprintf("%.2f", sales))
-	lines, err := a.ask(purchase, "", cdp.Count)
+	missing, err := a.ask(purchase, `!has(e.product.department)`, cdp.Count)
 	if err != nil {
 		return err
 	}
-	known, err := a.ask(purchase, `has(e.product.department)`, cdp.Count)
-	if err != nil {
-		return err
-	}
-	f.check("lines whose product is not in the list", 222, lines-known)
+	f.check("lines whose product is not in the list", 222, missing)
 	for i, want := range []string{"47411 lines, 2315 households, 118661.98", "7942 lines, 1775 households, 29563.43", "7612 lines, 1662 households, 16686.42",
 		"3214 lines, 1255 households, 11889.29", "2533 lines, 1112 households, 15377.77"} {
 		where := fmt.Sprintf("e.product.department == %q", departments[i])
