@@ -1,0 +1,194 @@
+package plan
+
+import "slices"
+
+// rule rewrites one node, whose parts have been rewritten before, into one with the same outcome, errors included.
+type rule interface {
+	name() string
+	apply(Node) Node
+}
+
+// Rules are tried at every node, from the leaves up, in this order, until none changes anything.
+var rules = []rule{pushNot{}, flatten{}, foldConstants{}, dropRepeated{}, orderByCost{}}
+
+// Simplify brings a plan into the shape that Build expects: `not` only on leaves, no `and` directly in an `and`, no
+// constants inside, the cheap parts first.
+func Simplify(n Node) Node {
+	for range 100 { // each pass makes the plan smaller or moves a not down, so this is far more than enough
+		before := n.String()
+		n = rewrite(n)
+		if n.String() == before {
+			break
+		}
+	}
+	return n
+}
+
+func rewrite(n Node) Node {
+	switch m := n.(type) {
+	case And:
+		n = And{rewriteAll(m.Of)}
+	case Or:
+		n = Or{rewriteAll(m.Of)}
+	case Not:
+		n = Not{rewrite(m.Of)}
+	}
+	for _, r := range rules {
+		n = r.apply(n)
+	}
+	return n
+}
+
+func rewriteAll(of []Node) []Node {
+	out := make([]Node, len(of))
+	for i, n := range of {
+		out[i] = rewrite(n)
+	}
+	return out
+}
+
+// pushNot moves `not` to the leaves by De Morgan's laws, which hold with errors too. A comparison of an attribute takes
+// it in by its opposite operator: both are errors for the same rows.
+type pushNot struct{}
+
+func (pushNot) name() string { return "push not" }
+
+func (pushNot) apply(n Node) Node {
+	not, ok := n.(Not)
+	if !ok {
+		return n
+	}
+	switch m := not.Of.(type) {
+	case Not:
+		return m.Of
+	case And:
+		return Or{negated(m.Of)}
+	case Or:
+		return And{negated(m.Of)}
+	case AttrPredicate:
+		if op, ok := opposite[m.Op]; ok {
+			m.Op = op
+			return m
+		}
+	}
+	return n
+}
+
+func negated(of []Node) []Node {
+	out := make([]Node, len(of))
+	for i, n := range of {
+		out[i] = Not{n}
+	}
+	return out
+}
+
+// flatten lifts the parts of an `and` inside an `and`, and of an `or` inside an `or`: both operators are associative, also
+// with errors.
+type flatten struct{}
+
+func (flatten) name() string { return "flatten" }
+
+func (flatten) apply(n Node) Node {
+	switch m := n.(type) {
+	case And:
+		var of []Node
+		for _, c := range m.Of {
+			if inner, ok := c.(And); ok {
+				of = append(of, inner.Of...)
+			} else {
+				of = append(of, c)
+			}
+		}
+		return And{of}
+	case Or:
+		var of []Node
+		for _, c := range m.Of {
+			if inner, ok := c.(Or); ok {
+				of = append(of, inner.Of...)
+			} else {
+				of = append(of, c)
+			}
+		}
+		return Or{of}
+	}
+	return n
+}
+
+// foldConstants drops what cannot matter. `false && x` is false and `true || x` is true whatever x is, an error too;
+// `true && x` and `false || x` are x.
+type foldConstants struct{}
+
+func (foldConstants) name() string { return "fold constants" }
+
+func (foldConstants) apply(n Node) Node {
+	switch m := n.(type) {
+	case And:
+		return folded(m.Of, false, func(of []Node) Node { return And{of} })
+	case Or:
+		return folded(m.Of, true, func(of []Node) Node { return Or{of} })
+	case Not:
+		if c, ok := m.Of.(Const); ok {
+			return !c
+		}
+	}
+	return n
+}
+
+func folded(of []Node, decides Const, whole func([]Node) Node) Node {
+	rest := slices.DeleteFunc(slices.Clone(of), func(n Node) bool { return n == Node(!decides) })
+	switch {
+	case slices.ContainsFunc(rest, func(n Node) bool { return n == Node(decides) }):
+		return decides
+	case len(rest) == 0:
+		return !decides
+	case len(rest) == 1:
+		return rest[0]
+	}
+	return whole(rest)
+}
+
+// dropRepeated keeps one of several equal parts: `x && x` is x, also where x is an error.
+type dropRepeated struct{}
+
+func (dropRepeated) name() string { return "drop repeated" }
+
+func (dropRepeated) apply(n Node) Node {
+	switch m := n.(type) {
+	case And:
+		return And{distinct(m.Of)}
+	case Or:
+		return Or{distinct(m.Of)}
+	}
+	return n
+}
+
+func distinct(of []Node) []Node {
+	seen := map[string]bool{}
+	return slices.DeleteFunc(slices.Clone(of), func(n Node) bool {
+		s := n.String()
+		repeated := seen[s]
+		seen[s] = true
+		return repeated
+	})
+}
+
+// orderByCost puts the parts that need only bitmaps before those that need columns, and these before the rest. The order
+// does not change the outcome; it lets an empty intersection end the work before the dear parts are looked at.
+type orderByCost struct{}
+
+func (orderByCost) name() string { return "order by cost" }
+
+func (orderByCost) apply(n Node) Node {
+	byCost := func(of []Node) []Node {
+		of = slices.Clone(of)
+		slices.SortStableFunc(of, func(a, b Node) int { return costOf(a) - costOf(b) })
+		return of
+	}
+	switch m := n.(type) {
+	case And:
+		return And{byCost(m.Of)}
+	case Or:
+		return Or{byCost(m.Of)}
+	}
+	return n
+}
