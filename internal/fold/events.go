@@ -167,7 +167,9 @@ func (s *State) event(r *record.Record, names []string, arrived int64, cause Cau
 	}
 	i := s.appendEvent(t, who, at, r.ID, source, cells)
 	s.seen.Add(r.ID, ref(t.id, i), s.Now)
-	s.stimulate(stimulus{kind: onEvent, typ: t, index: i, row: s.ids.Canonical(who), at: at, cause: cause})
+	row := s.ids.Canonical(who)
+	s.stimulate(stimulus{kind: onEvent, typ: t, index: i, row: row, at: at, cause: cause, asked: true})
+	s.ask(t, row, cause, s.batch.change)
 	s.settle()
 	return Verdict{}
 }

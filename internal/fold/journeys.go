@@ -23,6 +23,7 @@ type journeys struct {
 	handles   uint32
 	history   map[uint32][]stay // by row: who is or was in what
 	outbox    outbox
+	entries   int // started by what follows from the record under way
 }
 
 // journeyDef is a journey with every version that somebody may still be in. The last is the one people enter.
@@ -37,12 +38,6 @@ func (j *journeyDef) current() *journey.Journey { return j.versions[len(j.versio
 
 func (j *journeyDef) uses(key DefKey) bool { return !j.removed && j.deps[len(j.deps)-1][key] }
 
-// stay is what is kept of a person in a journey (and for a key), inside and after.
-type stay struct {
-	journey, key string
-	past         journey.History
-}
-
 // enrolment is one person inside a journey, with the event that started it.
 type enrolment struct {
 	journey.Enrolment
@@ -52,6 +47,18 @@ type enrolment struct {
 
 // grace is how late an event may come and still start a journey.
 const grace = 3600 * 1e6
+
+// maxEntries bounds how many journeys may start by what follows from one record. With maxDepth alone, three journeys that
+// all start when another one ends would make 3^16.
+const maxEntries = 1000
+
+// mayStart says whether what happened may start journeys.
+func (js *journeys) mayStart(x stimulus) bool {
+	if x.depth <= 1 {
+		js.entries = 0
+	}
+	return x.cause.startsJourneys() && x.depth <= maxDepth
+}
 
 func (js *journeys) init() {
 	js.defs, js.templates = map[string]*journeyDef{}, map[string]*messageTemplate{}
@@ -231,7 +238,7 @@ func (js *journeys) index(s *State) {
 
 // onEvent moves who waits for the event, then starts who enters with it.
 func (js *journeys) onEvent(s *State, x stimulus) {
-	ev := eventRef{x.typ, x.index}
+	ev, may := eventRef{x.typ, x.index}, js.mayStart(x)
 	if x.at > s.Now { // dated in the future: it happens then
 		kind := uint8(dueEvent)
 		if !x.cause.startsJourneys() {
@@ -256,7 +263,7 @@ func (js *journeys) onEvent(s *State, x stimulus) {
 		r, err := j.OnEvent(e.Enrolment, journey.Event{Type: x.typ.def.Name, ID: ev.ID(), Time: x.at, Data: ev}, js.personOf(s, e))
 		js.apply(s, e, r, err)
 	}
-	if !x.cause.startsJourneys() || x.depth > maxDepth || x.at < s.Now-grace {
+	if !may || x.at < s.Now-grace {
 		return
 	}
 	for _, d := range x.typ.starts {
@@ -271,7 +278,7 @@ func (js *journeys) onEvent(s *State, x stimulus) {
 
 // onFlip starts journeys that begin with entering or leaving the segment.
 func (js *journeys) onFlip(s *State, x stimulus) {
-	if !x.cause.startsJourneys() || x.depth > maxDepth {
+	if !js.mayStart(x) {
 		return
 	}
 	for _, d := range x.seg.starts {
@@ -283,14 +290,18 @@ func (js *journeys) onFlip(s *State, x stimulus) {
 }
 
 func (js *journeys) enter(s *State, d *journeyDef, j *journey.Journey, x stimulus, trigger eventRef, triggerID, key string) {
-	past := js.stay(x.row, d.name, key)
+	if js.entries >= maxEntries {
+		return
+	}
 	who := journey.Person{Profile: person{s, x.row}, Trigger: trigger}
-	r, refused := j.Enter(journey.Entrance{Row: x.row, At: x.at, Trigger: triggerID, Key: key, History: past.past}, who)
+	r, refused := j.Enter(journey.Entrance{Row: x.row, At: x.at, Trigger: triggerID, Key: key, History: js.past(x.row, d.name, key)}, who)
 	if refused != "" {
 		return
 	}
+	js.entries++
 	js.handles++
 	e := &enrolment{handle: js.handles, trigger: trigger}
+	past := js.stay(x.row, d.name, key)
 	past.past = past.past.Enter()
 	js.add(e, x.row)
 	e.Enrolment = r.Enrolment
@@ -357,64 +368,4 @@ func (js *journeys) apply(s *State, e *enrolment, r journey.Result, err error) {
 	if r.Ended {
 		js.end(e, r.EndedAt)
 	}
-}
-
-func (js *journeys) end(e *enrolment, at int64) {
-	delete(js.live, e.handle)
-	row := e.Row
-	js.byRow[row] = slices.DeleteFunc(js.byRow[row], func(h uint32) bool { return h == e.handle })
-	if len(js.byRow[row]) == 0 {
-		delete(js.byRow, row)
-	}
-	past := js.stay(row, e.Journey, e.Key)
-	ended := max(past.past.Ended, at) // what is loaded from the timeline cannot tell in which order stays ended
-	past.past = past.past.End(ended)
-	for _, h := range js.byRow[row] { // the other one of two that a merge brought together
-		if other := js.live[h]; other.Journey == e.Journey && other.Key == e.Key {
-			past.past.Active = true
-		}
-	}
-}
-
-// stay finds or makes what is kept of a person in a journey.
-func (js *journeys) stay(row uint32, name, key string) *stay {
-	list := js.history[row]
-	for i := range list {
-		if list[i].journey == name && list[i].key == key {
-			return &list[i]
-		}
-	}
-	js.history[row] = append(list, stay{journey: name, key: key})
-	return &js.history[row][len(list)]
-}
-
-// merged follows a merge: who was inside the same journey as a visitor and as a customer goes on where they entered
-// first, and what changed with the merge may take them out.
-func (js *journeys) merged(s *State, row uint32) {
-	type place struct{ journey, key string }
-	inside := map[place]bool{}
-	for _, h := range slices.Clone(js.byRow[row]) {
-		e := js.live[h]
-		at := place{e.Journey, e.Key}
-		if inside[at] {
-			js.takeOut(s, e, "merged", CauseMerge)
-		}
-		inside[at] = true
-	}
-	js.changed(s, row)
-}
-
-// move gives a customer the enrolments and the history of its visitor.
-func (js *journeys) move(visitor, customer uint32) {
-	for _, h := range js.byRow[visitor] {
-		js.live[h].Row = customer
-		js.byRow[customer] = append(js.byRow[customer], h)
-	}
-	slices.Sort(js.byRow[customer]) // in order of entry, as after a reload
-	delete(js.byRow, visitor)
-	for _, v := range js.history[visitor] {
-		h := js.stay(customer, v.journey, v.key)
-		h.past = journey.History{Active: h.past.Active || v.past.Active, Times: h.past.Times + v.past.Times, Ended: max(h.past.Ended, v.past.Ended)}
-	}
-	delete(js.history, visitor)
 }

@@ -29,6 +29,7 @@ type Send struct {
 	At       int64 // when the journey decided it
 	Due      int64 // not to be tried before
 	Attempt  int   // attempts made so far
+	Depth    int   // how many steps from the record that began it
 
 	trigger eventRef
 	gone    bool
@@ -61,13 +62,13 @@ const (
 // with the reason; what is sent is in the outbox in the same commit.
 func (s *State) queueSend(e *enrolment, row uint32, x journey.SendMessage) {
 	fields := messageFields(e.Journey, e.Version, x.Node, x.Channel, x.Template, x.Key)
-	if reason := s.holdBack(row, x.Channel, max(x.At, s.Now)); reason != "" {
+	if reason := s.holdBack(row, x.Channel); reason != "" {
 		s.emit(MessageSuppressed, row, x.At, CauseTime, append(fields, value.Field{Name: "reason", Value: value.Str(reason)}))
 		return
 	}
 	s.emit(MessageQueued, row, x.At, CauseTime, fields)
 	s.journeys.outbox.add(&Send{Key: x.Key, Row: row, Journey: e.Journey, Version: e.Version, Node: x.Node,
-		Channel: x.Channel, Template: x.Template, At: x.At, Due: x.At, trigger: e.trigger})
+		Channel: x.Channel, Template: x.Template, At: x.At, Due: x.At, Depth: s.batch.depth, trigger: e.trigger})
 }
 
 func messageFields(name string, version uint32, node, channel, template, key string) []value.Field {
@@ -77,7 +78,7 @@ func messageFields(name string, version uint32, node, channel, template, key str
 }
 
 // holdBack returns why nothing may be sent to a person on a channel now, or "".
-func (s *State) holdBack(row uint32, channel string, now int64) string {
+func (s *State) holdBack(row uint32, channel string) string {
 	granted, given := s.Consent(row, channel)
 	if given && !granted {
 		return SuppressedUnsubscribed
@@ -86,7 +87,7 @@ func (s *State) holdBack(row uint32, channel string, now int64) string {
 		return SuppressedNoConsent
 	}
 	for _, c := range s.Settings.Caps {
-		if (c.Channel == "" || c.Channel == channel) && s.queuedSince(row, c.Channel, now-c.window) >= c.Max {
+		if (c.Channel == "" || c.Channel == channel) && s.queuedSince(row, c.Channel, s.Now-c.window) >= c.Max {
 			return SuppressedCapped
 		}
 	}
@@ -107,11 +108,12 @@ func (s *State) Consent(row uint32, channel string) (granted, given bool) {
 	return granted, given
 }
 
-// queuedSince counts the messages decided on after an instant, on one channel or on all: caps are event aggregates.
+// queuedSince counts the messages decided on after an instant, on one channel or on all: caps are event aggregates. When
+// a message was decided on is when its event arrived; the event's own time is earlier where a late event led to it.
 func (s *State) queuedSince(row uint32, channel string, after int64) int {
 	n := 0
 	for _, e := range s.eventsOf(s.typeNamed[MessageQueued], row, nil) {
-		if e.Time() > after && (channel == "" || e.Attr("channel").Str == channel) {
+		if e.t.arrived.Int(e.i) > after && (channel == "" || e.Attr("channel").Str == channel) {
 			n++
 		}
 	}
@@ -158,6 +160,9 @@ func (s *State) outcome(r *record.Record, names []string) Verdict {
 		attrs[names[a.Name]] = v
 	}
 	x.Attempt++
+	s.batch.depth = x.Depth // a journey that starts with message_sent and sends must come to an end
+	defer func() { s.batch.depth = 0 }()
+	s.journeys.entries = 0
 	row := s.ids.Canonical(x.Row)
 	at := r.Time
 	if at == 0 {

@@ -2,6 +2,7 @@ package fold
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/embedcdp/cdp/internal/column"
@@ -62,21 +63,23 @@ func (s *State) resolve(r *record.Record, names []string, cause Cause) (row uint
 	for _, c := range res.Conflicts {
 		s.logLink(c.Row, c.Holder, fmt.Sprintf("refused: %s %q belongs to another customer", s.kinds[c.Identifier.Kind], c.Identifier.ID), false)
 	}
-	for _, step := range res.Steps {
-		switch step.Do {
-		case identity.DoNewRow:
-			if s.ids.Canonical(step.Row) == step.Row {
-				s.newRow(step.Row, cause)
-			}
-		case identity.DoLink:
-			from := step.Row
-			for _, h := range b.holders {
-				if h[0] == step.Row {
-					from = h[1]
-				}
-			}
-			s.merge(from, s.ids.Canonical(step.Into))
+	b.change = changeNone
+	if res.Created {
+		b.change = changeNew
+	}
+	for i, step := range res.Steps {
+		made := func(before identity.Step) bool { return before.Do == identity.DoNewRow && before.Row == step.Row }
+		if step.Do != identity.DoLink || slices.ContainsFunc(res.Steps[:i], made) {
+			continue // what is new has nothing to give
 		}
+		b.change = changeMerged
+		from := step.Row
+		for _, h := range b.holders {
+			if h[0] == step.Row {
+				from = h[1]
+			}
+		}
+		s.merge(from, s.ids.Canonical(step.Into))
 	}
 	return res.Row, ""
 }
@@ -113,31 +116,17 @@ func (s *State) logLink(row, into uint32, reason string, ok bool) {
 	s.mix(uint64(row)<<32 | uint64(into))
 }
 
-// newRow lets a new profile start from each segment's answer for an empty one.
-func (s *State) newRow(row uint32, cause Cause) {
-	for _, seg := range s.byRank {
-		if seg.emptyMatters {
-			s.touch(seg)
-		}
-	}
-	if len(s.batch.dirty) > 0 {
-		s.settleRow(row, s.Now, cause)
-	}
-}
-
-// merge gives a customer what its visitor had: attributes by the latest time, segments, enrolments. The events need
-// nothing: they stay under the visitor's row and are read through the customer's group.
+// merge gives a customer what its visitor had: attributes by the latest time, enrolments. The events need nothing: they
+// stay under the visitor's row and are read through the customer's group. The visitor leaves every segment; the customer
+// is asked about when all of the record is applied, so that a record is one change.
 func (s *State) merge(visitor, customer uint32) {
 	s.mergeAttributes(visitor, customer)
 	for _, seg := range s.byRank {
-		if seg.members.Contains(visitor) {
-			s.flip(seg, visitor, false, s.Now, CauseMerge)
-		}
-		s.touch(seg)
+		s.touch(seg, CauseMerge)
 	}
+	s.settleRow(visitor, s.Now)
 	s.journeys.move(visitor, customer)
 	s.stimulate(stimulus{kind: onMerge, row: customer, at: s.Now, cause: CauseMerge})
-	s.settleRow(customer, s.Now, CauseMerge)
 }
 
 func (s *State) mergeAttributes(visitor, customer uint32) {
@@ -205,11 +194,12 @@ func (s *State) setAttributes(row uint32, set []pendingSet, at int64, cause Caus
 	for _, p := range set {
 		if s.setAttribute(row, who, p.attr, p.bytes, at) {
 			for _, seg := range p.attr.segments {
-				s.touch(seg)
+				s.touch(seg, cause)
 			}
 		}
 	}
-	s.settleRow(who, s.Now, cause)
+	s.touchChange(s.batch.change, cause)
+	s.settleRow(who, s.Now)
 	s.journeys.changed(s, who)
 	s.settle()
 }

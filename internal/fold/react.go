@@ -13,7 +13,8 @@ type stimulus struct {
 	row   uint32     // canonical
 	at    int64      // when it happened, by its own time
 	cause Cause
-	depth int // how many steps from the record that began it
+	asked bool // onEvent: the segments know already
+	depth int  // how many steps from the record that began it
 }
 
 type stimulusKind uint8
@@ -29,10 +30,20 @@ const maxDepth = 16
 
 // touched is a row whose segments are asked at the end of the batch.
 type touched struct {
-	row   uint32
-	typ   *eventType
-	cause Cause
+	row    uint32
+	typ    *eventType
+	cause  Cause
+	change change
 }
+
+// change is what a record does to who its person is.
+type change uint8
+
+const (
+	changeNone   change = iota
+	changeNew           // the person was not known
+	changeMerged        // somebody else's history became theirs
+)
 
 type touchKey struct{ row, typ uint32 }
 
@@ -68,21 +79,11 @@ func (s *State) react(x stimulus) {
 		s.journeys.merged(s, row)
 		return
 	}
-	if len(x.typ.segments) > 0 {
-		if x.cause.startsJourneys() {
-			for _, seg := range x.typ.segments {
-				s.touch(seg)
-			}
-			s.settleRow(x.row, s.Now, x.cause)
-		} else if key := (touchKey{x.row, x.typ.id}); !s.isDeferred(key) {
-			s.batch.isDeferred[key] = struct{}{}
-			s.batch.deferred = append(s.batch.deferred, touched{x.row, x.typ, x.cause})
-		}
+	if !x.asked {
+		s.ask(x.typ, x.row, x.cause, changeNone)
 	}
 	if x.typ.def.Name == Unsubscribed {
 		s.dropUnsubscribed(x.row)
 	}
 	s.journeys.onEvent(s, x)
 }
-
-func (s *State) isDeferred(k touchKey) bool { _, yes := s.batch.isDeferred[k]; return yes }

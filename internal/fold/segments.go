@@ -1,6 +1,7 @@
 package fold
 
 import (
+	"cmp"
 	"fmt"
 	"math"
 	"slices"
@@ -40,6 +41,7 @@ type segment struct {
 	emptyMatters bool       // an empty profile may be a member, now or later
 	dependents   []*segment // that ask for this one
 	queued       bool
+	why          Cause         // while queued: what made it be asked
 	starts       []*journeyDef // that start on entering or leaving it
 }
 
@@ -110,7 +112,7 @@ func (s *State) setSegment(d *SegmentDef, expr *celenv.Expr, prog *roweval.Progr
 		return
 	}
 	clear(seg.pending)
-	s.recompute(seg, CauseDefine)
+	s.recompute(CauseDefine, seg)
 }
 
 // indexSegments rebuilds who must be looked at when what changes.
@@ -177,12 +179,15 @@ func (nobody) Attr(string) value.Value       { return value.Value{} }
 func (nobody) Events(string) []roweval.Event { return nil }
 func (nobody) InSegment(string) bool         { return false }
 
-// recompute asks the segment's question of every profile in its population.
-func (s *State) recompute(seg *segment, cause Cause) {
+// recompute asks the segments about everybody. All are asked about one row before the next, so that one that asks for
+// others sees them together.
+func (s *State) recompute(cause Cause, segs ...*segment) {
 	for row := range uint32(s.ids.Rows()) {
 		if s.ids.Canonical(row) == row {
-			s.touch(seg)
-			s.settleRow(row, s.Now, cause)
+			for _, seg := range segs {
+				s.touch(seg, cause)
+			}
+			s.settleRow(row, s.Now)
 		}
 	}
 	s.settle()
@@ -195,9 +200,8 @@ func (s *State) recompile() {
 			seg.expr, seg.prog = expr, prog
 		}
 	}
-	for _, seg := range slices.Clone(s.byRank) {
-		s.recompute(seg, CauseDefine)
-	}
+	s.indexSegments()
+	s.recompute(CauseDefine, slices.Clone(s.byRank)...)
 	s.journeys.recompile(s)
 }
 
@@ -215,16 +219,56 @@ func (s *State) removeSegment(name string) {
 	s.settle()
 }
 
-// touch marks a segment to be asked again for the row that is being settled.
-func (s *State) touch(seg *segment) {
-	if !seg.queued {
-		seg.queued = true
+// touch marks a segment to be asked again for the row that is being settled, and why. Of several causes a live one counts.
+func (s *State) touch(seg *segment, why Cause) {
+	switch {
+	case !seg.queued:
+		seg.queued, seg.why = true, why
 		s.batch.dirty = append(s.batch.dirty, seg)
+	case why.startsJourneys():
+		seg.why = why
+	}
+}
+
+// ask asks the segments that an event may concern about its person: now, or for history at the end of the batch.
+func (s *State) ask(t *eventType, row uint32, cause Cause, change change) {
+	x := touched{row, t, cause, change}
+	if cause.startsJourneys() {
+		if len(t.segments) > 0 || change != changeNone {
+			s.touchFor(x)
+			s.settleRow(row, s.Now)
+		}
+		return
+	}
+	if key := (touchKey{row, t.id}); change != changeNone || len(t.segments) > 0 && !s.isDeferred(key) {
+		s.batch.isDeferred[key] = struct{}{}
+		s.batch.deferred = append(s.batch.deferred, x)
+	}
+}
+
+func (s *State) isDeferred(k touchKey) bool { _, yes := s.batch.isDeferred[k]; return yes }
+
+func (s *State) touchFor(x touched) {
+	for _, seg := range x.typ.segments {
+		s.touch(seg, x.cause)
+	}
+	s.touchChange(x.change, x.cause)
+}
+
+// touchChange marks the segments that a new or merged profile may be in, whatever the record said besides.
+func (s *State) touchChange(c change, why Cause) {
+	for _, seg := range s.byRank {
+		switch {
+		case c == changeMerged:
+			s.touch(seg, CauseMerge)
+		case c == changeNew && seg.emptyMatters:
+			s.touch(seg, why)
+		}
 	}
 }
 
 // settleRow asks the touched segments about one row, those asked for by others first, so that none is asked twice.
-func (s *State) settleRow(row uint32, at int64, cause Cause) {
+func (s *State) settleRow(row uint32, at int64) {
 	for len(s.batch.dirty) > 0 {
 		best := 0
 		for i, seg := range s.batch.dirty {
@@ -235,7 +279,7 @@ func (s *State) settleRow(row uint32, at int64, cause Cause) {
 		seg := s.batch.dirty[best]
 		s.batch.dirty = slices.Delete(s.batch.dirty, best, best+1)
 		seg.queued = false
-		s.evaluate(seg, row, at, cause)
+		s.evaluate(seg, row, at, seg.why)
 	}
 }
 
@@ -277,7 +321,7 @@ func (s *State) flip(seg *segment, row uint32, in bool, at int64, cause Cause) {
 	s.lastFlip.SetUint(row, i+1)
 	s.mix(uint64(row)<<32 | uint64(seg.id)<<1 | uint64(map[bool]int{true: 1}[in]))
 	for _, dep := range seg.dependents {
-		s.touch(dep)
+		s.touch(dep, cause)
 	}
 	if len(seg.starts) > 0 {
 		s.stimulate(stimulus{kind: onFlip, seg: seg, in: in, index: i, row: row, at: at, cause: cause})
@@ -294,22 +338,26 @@ func (s *State) deferAll(segs []*segment) {
 // evaluateDeferred asks what was put off to the end of the batch: history is imported in bulk, and a person's hundred
 // old events need one answer, not a hundred.
 func (s *State) evaluateDeferred() {
-	for _, d := range s.batch.deferred {
-		row := s.ids.Canonical(d.row)
-		for _, seg := range d.typ.segments {
-			s.touch(seg)
+	d := s.batch.deferred
+	slices.SortStableFunc(d, func(a, b touched) int { return cmp.Compare(s.ids.Canonical(a.row), s.ids.Canonical(b.row)) })
+	for i := range d {
+		row := s.ids.Canonical(d[i].row)
+		s.touchFor(d[i])
+		if i+1 == len(d) || s.ids.Canonical(d[i+1].row) != row {
+			s.settleRow(row, s.Now)
 		}
-		s.settleRow(row, s.Now, d.cause)
 	}
 	s.batch.deferred = s.batch.deferred[:0]
 	clear(s.batch.isDeferred)
 	if len(s.batch.everybody) > 0 {
-		for _, seg := range slices.Clone(s.byRank) {
+		var segs []*segment
+		for _, seg := range s.byRank {
 			if _, all := s.batch.everybody[seg]; all {
-				s.recompute(seg, CauseDefine)
+				segs = append(segs, seg)
 			}
 		}
 		clear(s.batch.everybody)
+		s.recompute(CauseDefine, segs...)
 	}
 	s.settle()
 }

@@ -207,6 +207,7 @@ type batchScratch struct {
 	spill      []byte
 	idents     []identity.Identifier
 	holders    [][2]uint32 // rows of known identifiers, and whom they belonged to before
+	change     change      // what it does to who the person is
 	resolution identity.Resolution
 	replaying  bool // a rejected event is tried again: it is not rejected anew
 

@@ -33,9 +33,8 @@ func (s *State) fire(at int64, it deadline.Item) {
 		if seg == nil || seg.pending[it.Row] != at {
 			return // replaced by another deadline since
 		}
-		delete(seg.pending, it.Row)
-		s.touch(seg)
-		s.settleRow(it.Row, at, CauseTime)
+		s.touchDue(seg, it.Row, at)
+		s.settleRow(it.Row, at)
 	case dueJourney:
 		s.journeys.timer(s, it.Subject, at)
 	case dueEvent, dueHistory:
@@ -48,6 +47,22 @@ func (s *State) fire(at int64, it deadline.Item) {
 		s.stimulate(stimulus{kind: onEvent, typ: t, index: it.Row, row: row, at: at, cause: cause})
 	}
 	s.settle()
+}
+
+// touchDue marks the segment whose deadline fires; where segments ask for each other, also the others that are due for the
+// row at this instant, so that they are asked in their order and none flips twice.
+func (s *State) touchDue(seg *segment, row uint32, at int64) {
+	if len(seg.dependents) == 0 && len(seg.deps.Segments) == 0 {
+		delete(seg.pending, row)
+		s.touch(seg, CauseTime)
+		return
+	}
+	for _, other := range s.byRank {
+		if other.pending[row] == at {
+			delete(other.pending, row)
+			s.touch(other, CauseTime)
+		}
+	}
 }
 
 // NextDue is the earliest instant at which something happens by itself.
