@@ -91,8 +91,8 @@ func hiddenFunctions() []cel.EnvOption {
 		{FnSince, []sig{of(list, list, t)}},
 		{FnUntil, []sig{of(list, list, t)}},
 		{FnPer, []sig{of(listOf(i), list, s, i)}},
-		{FnSum, []sig{of(f, listOf(f))}},
-		{FnAvg, []sig{of(f, listOf(f))}},
+		{FnSum, []sig{of(f, listOf(f)), of(f, listOf(i))}}, // ints are made doubles before the second check
+		{FnAvg, []sig{of(f, listOf(f)), of(f, listOf(i))}},
 		{FnMin, []sig{of(f, listOf(f)), of(i, listOf(i)), of(t, listOf(t)), of(d, listOf(d))}},
 		{FnMax, []sig{of(f, listOf(f)), of(i, listOf(i)), of(t, listOf(t)), of(d, listOf(d))}},
 		{FnDistinct, []sig{of(i, listOf(f)), of(i, listOf(i)), of(i, listOf(s)), of(i, listOf(b)), of(i, listOf(t))}},

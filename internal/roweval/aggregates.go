@@ -39,7 +39,12 @@ func (st *state) aggregate(function string, list ref.Val) ref.Val {
 func sum(vals []ref.Val) types.Double {
 	var s exactsum.Sum
 	for _, v := range vals {
-		s.Add(float64(v.(types.Double)))
+		switch v := v.(type) {
+		case types.Double:
+			s.Add(float64(v))
+		case types.Int:
+			s.Add(float64(v))
+		}
 	}
 	return types.Double(s.Value())
 }

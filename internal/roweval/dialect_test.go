@@ -107,7 +107,8 @@ func TestDialect(t *testing.T) {
 		{"y", `events.purchase.sum(e, e.amount) == 175.5`},
 		{"y", `events.purchase.sum(e, e.amount) > 100`},
 		{"y", `events.purchase.sum(e, 1) == 5`},
-		{"y", `events.purchase.avg(e, e.amount) == 43.875`}, // of the four that have one
+		{"y", `events.purchase.perMonth(3).sum(n, n) == 3 && events.purchase.perMonth(4).avg(n, n) == 0.75`}, // p1 in February, p2 and p3 in April
+		{"y", `events.purchase.avg(e, e.amount) == 43.875`},                                                  // of the four that have one
 		{"y", `events.purchase.min(e, e.amount) == 10 && events.purchase.max(e, e.amount) == 100`},
 		{"y", `events.purchase.max(e, e.time) == timestamp("2026-05-15T09:00:00Z")`},
 		{"y", `events.purchase.countDistinct(e, e.category) == 2`},
