@@ -25,6 +25,7 @@ type eventType struct {
 
 	time, seq, arrived, row, source, eid *column.Column
 	heads, prev                          *column.Column
+	latest                               int64 // time of its latest event
 
 	segments []*segment // that read this type
 	starts   []*journeyDef
@@ -280,6 +281,7 @@ func (s *State) appendEvent(t *eventType, row uint32, at int64, id []byte, sourc
 func (t *eventType) link(i, row uint32) {
 	t.heads.Grow(int(row) + 1)
 	t.prev.Grow(int(i) + 1)
+	t.latest = max(t.latest, t.time.Int(i))
 	t.prev.SetUint(i, t.heads.Uint(row))
 	t.heads.SetUint(row, i+1)
 }

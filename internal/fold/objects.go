@@ -63,10 +63,37 @@ func (s *State) object(r *record.Record, names []string) Verdict {
 		t.Column("value").SetBytes(i, enc)
 	}
 	s.mix(uint64(i))
-	if o.put(string(r.ID), at, enc) && len(o.segments) > 0 {
-		s.deferAll(o.segments)
+	past := o.put(string(r.ID), at, enc)
+	for _, seg := range o.segments {
+		if past || seg.follows || s.sinceReferred(seg, at) {
+			s.deferAll([]*segment{seg})
+		}
+	}
+	if at > s.Now {
+		s.due.Insert(at, dueItem(dueObject, 0, i))
 	}
 	return Verdict{}
+}
+
+// objectHolds lets a version that was dated in the future take effect on references of profiles, which bind at now.
+func (s *State) objectHolds(i uint32) {
+	var segs []*segment
+	for _, seg := range s.objects[s.objectLog.Column("type").Str(i)].segments {
+		if seg.follows {
+			segs = append(segs, seg)
+		}
+	}
+	s.recompute(CauseTime, segs...)
+}
+
+// sinceReferred says whether an event that the segment reads may be bound to a version that holds from this time on.
+func (s *State) sinceReferred(seg *segment, from int64) bool {
+	for _, name := range seg.deps.Events {
+		if t := s.typeNamed[name]; t != nil && t.latest >= from {
+			return true
+		}
+	}
+	return false
 }
 
 func (s *State) objectValue(o *objectType, r *record.Record, names []string, old []byte) (value.Value, string) {

@@ -39,6 +39,7 @@ type segment struct {
 	pending  map[uint32]int64 // the one valid deadline of a row
 
 	emptyMatters bool       // an empty profile may be a member, now or later
+	follows      bool       // it follows a reference of the profile, which binds to what an object is now
 	dependents   []*segment // that ask for this one
 	queued       bool
 	why          Cause         // while queued: what made it be asked
@@ -138,9 +139,11 @@ func (s *State) indexSegments() {
 				t.segments = append(t.segments, seg)
 			}
 		}
+		seg.follows = false
 		for _, name := range seg.deps.Attrs {
 			if a := s.attrs[name]; a != nil {
 				a.segments = append(a.segments, seg)
+				seg.follows = seg.follows || a.decl.Ref != "" && len(seg.deps.Objects) > 0
 			}
 		}
 		for _, name := range seg.deps.Objects {

@@ -8,6 +8,7 @@ const (
 	dueJourney = 2 // an enrolment goes on: row unused, handle
 	dueEvent   = 3 // an event dated in the future happens: index, type id
 	dueHistory = 4 // the same for one that was imported or replayed, which starts no journey
+	dueObject  = 5 // a version of an object dated in the future holds: row unused, row of the table
 )
 
 func dueItem(kind uint8, row, subject uint32) deadline.Item {
@@ -35,6 +36,8 @@ func (s *State) fire(at int64, it deadline.Item) {
 		}
 		s.touchDue(seg, it.Row, at)
 		s.settleRow(it.Row, at)
+	case dueObject:
+		s.objectHolds(it.Subject)
 	case dueJourney:
 		s.journeys.timer(s, it.Subject, at)
 	case dueEvent, dueHistory:
