@@ -12,6 +12,7 @@ package cdp_test
 //	grant ana email                unsubscribe ana email, or unsubscribe ana
 //	email works                    or fails N (then works), bounces, misses, panics, throttles 10m
 //	expect ana                     her timeline since the last expect, on the indented lines that follow
+//	expect ana count               the number of entries of her timeline
 //	delivered                      what channels took since the last such line: channel, person, template, address, text
 //
 // A visitor is written with a question mark before the anonymous id. Every script runs three times: in one go, with the
@@ -312,12 +313,16 @@ func journeyAttrs(pairs []string) cdp.Attrs {
 // timeline returns what a person's timeline has that was not expected yet, oldest first.
 func (s *journeyScript) timeline(who string) []string {
 	opt := &cdp.TimelineOptions{Limit: 10_000}
+	who, counted := strings.CutSuffix(who, " count")
 	if anon, ok := strings.CutPrefix(who, "?"); ok {
 		opt.Kind, who = "anonymous_id", anon
 	}
 	entries, err := s.c.Profiles().Timeline(s.t.Context(), who, opt)
 	s.must(err)
 	slices.Reverse(entries)
+	if counted {
+		return []string{fmt.Sprint(len(entries))}
+	}
 	var out []string
 	for _, e := range entries {
 		id := fmt.Sprint(e.ID, e.Name, e.Time, e.Attributes["segment"])
