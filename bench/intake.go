@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"path/filepath"
 	"slices"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -20,9 +19,10 @@ import (
 
 const (
 	batchSize  = 1000
-	i1Events   = 2_000_000 // at most, for the library
-	peerEvents = 300_000   // at most, for SQLite, which gets slower as its trees grow: a short run is in its favour
-	i3Events   = 200_000   // at most
+	chunk      = 50 * batchSize // events made ahead
+	i1Events   = 2_000_000      // at most, for the library
+	peerEvents = 300_000        // at most, for SQLite, which gets slower as its trees grow: a short run is in its favour
+	i3Events   = 200_000        // at most
 	i3Callers  = 64
 )
 
@@ -36,73 +36,119 @@ func (c *clock) run(fn func() error) error {
 	return err
 }
 
-// i1 tracks batches of 1,000 from one caller, into a new durable file, without segments.
+// i1 tracks batches of 1,000 from one caller, into a new durable file, without segments. The peers take the first events
+// in turns with the library, 50 batches each, so that all meet the same noise; ratios are of these.
 func i1(ctx context.Context, b *Bench) ([]Result, error) {
 	n, peerN := min(b.Data.Events, i1Events), min(b.Data.Events, peerEvents)
-	took, counts, err := b.trackAll(ctx, "i1.cdp", n, peerN, 1)
+	r, err := b.newIntake(ctx, "i1.cdp", 1)
+	if err != nil {
+		return nil, err
+	}
+	defer r.close()
+	peers := []struct {
+		id, what        string
+		checkpointPages int
+		*sqlite
+		clock clock
+	}{{id: "i1", what: "Track in batches of 1,000", checkpointPages: 1000}, {id: "i1/wal", what: "against a larger WAL", checkpointPages: 20_000}}
+	for k := range peers {
+		p := &peers[k]
+		if p.sqlite, err = openSQLite(ctx, b.Dir, fmt.Sprintf("peer%d.sqlite", k), p.checkpointPages); err != nil {
+			return nil, err
+		}
+		defer p.Close()
+	}
+	for from := 0; from < peerN; from += chunk {
+		batches := b.Data.batches(from, min(from+chunk, peerN))
+		if err := r.track(ctx, batches); err != nil {
+			return nil, err
+		}
+		for k := range peers {
+			p := &peers[k]
+			if err := p.clock.run(func() error { return p.trackAll(ctx, batches) }); err != nil {
+				return nil, err
+			}
+		}
+	}
+	shared := r.clock.total
+	counts, err := countsOf(ctx, r.client)
 	if err != nil {
 		return nil, err
 	}
 	var out []Result
-	for _, peer := range []struct {
-		id, what        string
-		checkpointPages int
-	}{{"i1", "Track in batches of 1,000", 1000}, {"i1/wal", "against a larger WAL", 20_000}} {
-		peerTook, version, peerCounts, err := b.sqliteAll(ctx, peer.id, peer.checkpointPages, peerN)
+	for k := range peers {
+		p := &peers[k]
+		peerCounts, err := p.Counts(ctx)
 		if err != nil {
 			return nil, err
 		}
-		r := Result{Bench: peer.id, What: peer.what, Events: n, CDPMs: ms(took), CDPPerS: perSecond(n, took),
-			Peer: "sqlite " + version, PeerEvents: peerN, PeerMs: ms(peerTook), PeerPerS: perSecond(peerN, peerTook)}
-		r.Ratio = r.CDPPerS / r.PeerPerS
-		r.equal(slices.Equal(counts, peerCounts), "events by type, customers, events on customers after %d events: cdp %v, sqlite %v", peerN, counts, peerCounts)
-		out = append(out, r)
+		res := Result{Bench: p.id, What: p.what, Peer: "sqlite " + p.version, PeerEvents: peerN, PeerMs: ms(p.clock.total),
+			PeerPerS: perSecond(peerN, p.clock.total), Ratio: float64(p.clock.total) / float64(shared)}
+		res.equal(slices.Equal(counts, peerCounts), "events by type, customers, events on customers after %d events: cdp %v, sqlite %v", peerN, counts, peerCounts)
+		out = append(out, res)
 	}
-	return out, nil
+	if err := r.trackRange(ctx, peerN, n); err != nil {
+		return nil, err
+	}
+	for k := range out {
+		out[k].Events, out[k].CDPMs, out[k].CDPPerS = n, ms(r.clock.total), perSecond(n, r.clock.total)
+	}
+	return out, r.checkDurable(ctx, n)
 }
 
 // i1Two is i1 from two callers: one can encode while the other's batch is committed.
 func i1Two(ctx context.Context, b *Bench) ([]Result, error) {
 	n := min(b.Data.Events, i1Events)
-	took, counts, err := b.trackAll(ctx, "i1-2.cdp", n, n, 2)
+	in, err := b.newIntake(ctx, "i1-2.cdp", 2)
 	if err != nil {
 		return nil, err
 	}
-	r := Result{Bench: "i1/2", What: "the same from 2 callers", Events: n, CDPMs: ms(took), CDPPerS: perSecond(n, took)}
+	defer in.close()
+	stop := b.profile("i1-2")
+	err = in.trackRange(ctx, 0, n)
+	stop()
+	if err != nil {
+		return nil, err
+	}
+	counts, err := countsOf(ctx, in.client)
+	if err != nil {
+		return nil, err
+	}
+	r := Result{Bench: "i1/2", What: "the same from 2 callers", Events: n, CDPMs: ms(in.clock.total), CDPPerS: perSecond(n, in.clock.total)}
 	want := b.Data.counts(n)
 	r.equal(slices.Equal(counts, want), "events by type, customers, events on customers: cdp %v, data set %v", counts, want)
-	return []Result{r}, nil
+	return []Result{r}, in.checkDurable(ctx, n)
 }
 
-// trackAll tracks the first n events and returns how long that took, and the counts there were after the first at
-// events. It then sends a batch again, which must be all duplicates, and opens the file anew, which must hold everything.
-func (b *Bench) trackAll(ctx context.Context, file string, n, at, callers int) (took time.Duration, counts []int64, err error) {
+// intake is a client that takes events in, with the time that took.
+type intake struct {
+	b       *Bench
+	file    string
+	callers int
+	client  *cdp.Client
+	clock   clock
+}
+
+func (b *Bench) newIntake(ctx context.Context, file string, callers int) (*intake, error) {
 	c, err := openCDP(ctx, b.Dir, file)
-	if err != nil {
-		return 0, nil, err
-	}
-	defer func() { c.Close() }()
-	stop := b.profile(file[:len(file)-len(filepath.Ext(file))])
-	var timer clock
-	const chunk = 50 // batches made ahead, outside the time
-	for from := 0; from < n; from += chunk * batchSize {
-		if from == at {
-			if counts, err = countsOf(ctx, c); err != nil {
-				return 0, nil, err
-			}
-		}
-		batches := b.Data.batches(from, min(from+chunk*batchSize, n))
-		if err := timer.run(func() error { return trackBatches(ctx, c, batches, callers) }); err != nil {
-			return 0, nil, err
-		}
-	}
-	stop()
-	if counts == nil {
-		if counts, err = countsOf(ctx, c); err != nil {
-			return 0, nil, err
+	return &intake{b: b, file: file, callers: callers, client: c}, err
+}
+
+func (in *intake) close() { in.client.Close() }
+
+// track takes the batches, and the time.
+func (in *intake) track(ctx context.Context, batches [][]cdp.Event) error {
+	return in.clock.run(func() error { return trackBatches(ctx, in.client, batches, in.callers) })
+}
+
+// trackRange takes the events from to to-1. Making them is outside the time.
+func (in *intake) trackRange(ctx context.Context, from, to int) error {
+	for at := from; at < to; at += chunk {
+		if err := in.track(ctx, in.b.Data.batches(at, min(at+chunk, to))); err != nil {
+			return err
 		}
 	}
-	return timer.total, counts, b.checkDurable(ctx, c, file, n)
+	return nil
 }
 
 // trackBatches has callers take batches from a common queue.
@@ -125,31 +171,32 @@ func trackBatches(ctx context.Context, c *cdp.Client, batches [][]cdp.Event, cal
 	return errors.Join(errs...)
 }
 
-// checkDurable sends the first events again, closes the client and opens the file anew.
-func (b *Bench) checkDurable(ctx context.Context, c *cdp.Client, file string, n int) error {
-	again := b.Data.batches(0, min(n, batchSize))[0]
-	res, err := c.Track(ctx, again...)
+// checkDurable sends the first events again, which must be duplicates, then closes the client and opens the file anew,
+// which must hold everything.
+func (in *intake) checkDurable(ctx context.Context, n int) error {
+	again := in.b.Data.batches(0, min(n, batchSize))[0]
+	res, err := in.client.Track(ctx, again...)
 	if err != nil {
 		return err
 	}
 	if res.Duplicates != len(again) {
-		return fmt.Errorf("%s: of %d events sent again only %d were duplicates", file, len(again), res.Duplicates)
+		return fmt.Errorf("%s: of %d events sent again only %d were duplicates", in.file, len(again), res.Duplicates)
 	}
-	before, err := countsOf(ctx, c)
+	before, err := countsOf(ctx, in.client)
 	if err != nil {
 		return err
 	}
-	if err := c.Close(); err != nil {
+	if err := in.client.Close(); err != nil {
 		return err
 	}
-	anew, err := reopenCDP(b.Dir, file)
+	anew, err := reopenCDP(in.b.Dir, in.file)
 	if err != nil {
 		return err
 	}
 	defer anew.Close()
 	after, err := countsOf(ctx, anew)
 	if err == nil && !slices.Equal(before, after) {
-		err = fmt.Errorf("%s: opened anew it holds %v; before it held %v", file, after, before)
+		err = fmt.Errorf("%s: opened anew it holds %v; before it held %v", in.file, after, before)
 	}
 	return err
 }
@@ -197,28 +244,6 @@ func (d *Data) batches(from, to int) [][]cdp.Event {
 		out = append(out, batch)
 	}
 	return out
-}
-
-func (b *Bench) sqliteAll(ctx context.Context, id string, checkpointPages, n int) (took time.Duration, version string, counts []int64, err error) {
-	p, err := openSQLite(ctx, b.Dir, strings.ReplaceAll(id, "/", "-")+".sqlite", checkpointPages)
-	if err != nil {
-		return 0, "", nil, err
-	}
-	defer p.Close()
-	w, err := p.writer(ctx)
-	if err != nil {
-		return 0, "", nil, err
-	}
-	var timer clock
-	for from := 0; from < n; from += 50 * batchSize {
-		for _, batch := range b.Data.batches(from, min(from+50*batchSize, n)) {
-			if err := timer.run(func() error { return w.trackNew(ctx, batch) }); err != nil {
-				return 0, "", nil, err
-			}
-		}
-	}
-	counts, err = p.Counts(ctx)
-	return timer.total, p.version, counts, err
 }
 
 // i3 has 64 callers track one event each, over and over: they share commits.

@@ -17,6 +17,8 @@ type sqlite struct {
 	db      *sql.DB
 	conn    *sql.Conn
 	version string
+
+	insert, count *sql.Stmt
 }
 
 // openSQLite opens a new file. The write-ahead log is brought into the tables whenever it has checkpointPages pages of
@@ -42,6 +44,12 @@ func openSQLite(ctx context.Context, dir, name string, checkpointPages int) (*sq
 	if err = db.QueryRowContext(ctx, "SELECT sqlite_version()").Scan(&p.version); err == nil {
 		p.conn, err = db.Conn(ctx)
 	}
+	if err == nil {
+		p.insert, err = p.conn.PrepareContext(ctx, `INSERT OR IGNORE INTO events VALUES (?, ?, ?, ?, ?, ?, ?)`)
+	}
+	if err == nil {
+		p.count, err = p.conn.PrepareContext(ctx, `INSERT INTO profiles VALUES (?, 1) ON CONFLICT (customer) DO UPDATE SET events = events + 1`)
+	}
 	if err != nil {
 		db.Close()
 		return nil, fmt.Errorf("sqlite: %w", err)
@@ -54,32 +62,14 @@ func (p *sqlite) Close() error {
 	return p.db.Close()
 }
 
-// sqliteWriter holds the statements of the intake.
-type sqliteWriter struct {
-	p             *sqlite
-	insert, count *sql.Stmt
-}
-
-func (p *sqlite) writer(ctx context.Context) (*sqliteWriter, error) {
-	insert, err := p.conn.PrepareContext(ctx, `INSERT OR IGNORE INTO events VALUES (?, ?, ?, ?, ?, ?, ?)`)
-	if err != nil {
-		return nil, fmt.Errorf("sqlite: %w", err)
-	}
-	count, err := p.conn.PrepareContext(ctx, `INSERT INTO profiles VALUES (?, 1) ON CONFLICT (customer) DO UPDATE SET events = events + 1`)
-	if err != nil {
-		return nil, fmt.Errorf("sqlite: %w", err)
-	}
-	return &sqliteWriter{p, insert, count}, nil
-}
-
 // Track writes events in one durable transaction and returns how many were new.
-func (w *sqliteWriter) Track(ctx context.Context, events []cdp.Event) (fresh int, err error) {
-	tx, err := w.p.conn.BeginTx(ctx, nil)
+func (p *sqlite) Track(ctx context.Context, events []cdp.Event) (fresh int, err error) {
+	tx, err := p.conn.BeginTx(ctx, nil)
 	if err != nil {
 		return 0, fmt.Errorf("sqlite: %w", err)
 	}
 	defer tx.Rollback()
-	insert, count := tx.StmtContext(ctx, w.insert), tx.StmtContext(ctx, w.count)
+	insert, count := tx.StmtContext(ctx, p.insert), tx.StmtContext(ctx, p.count)
 	for i := range events {
 		e := &events[i]
 		res, err := insert.ExecContext(ctx, e.ID, e.UserID, e.Time.UnixMicro(), e.Name, e.Attributes["category"], e.Attributes["sku"], e.Attributes["amount"])
@@ -100,13 +90,18 @@ func (w *sqliteWriter) Track(ctx context.Context, events []cdp.Event) (fresh int
 	return fresh, nil
 }
 
-// trackNew is Track of events that are all new.
-func (w *sqliteWriter) trackNew(ctx context.Context, events []cdp.Event) error {
-	fresh, err := w.Track(ctx, events)
-	if err == nil && fresh != len(events) {
-		err = fmt.Errorf("sqlite: %d of %d events were new", fresh, len(events))
+// trackAll tracks batches of events that are all new.
+func (p *sqlite) trackAll(ctx context.Context, batches [][]cdp.Event) error {
+	for _, events := range batches {
+		fresh, err := p.Track(ctx, events)
+		if err != nil {
+			return err
+		}
+		if fresh != len(events) {
+			return fmt.Errorf("sqlite: %d of %d events were new", fresh, len(events))
+		}
 	}
-	return err
+	return nil
 }
 
 // Counts returns the number of events of each type, of customers, and of events as the customers' counters have it.
