@@ -200,18 +200,28 @@ func (s *State) outcome(r *record.Record, names []string) Verdict {
 // InboxChannel is the channel whose messages the platform keeps itself, for the website to read.
 const InboxChannel = "inbox"
 
-// Pending returns up to max messages that may be tried at an instant, oldest first, and when the next other one may.
-func (s *State) Pending(now int64, max int) (ready []Send, next int64, more bool) {
+// Pending returns the messages that may be tried at an instant and that take agrees to (nil: none), oldest first, and when
+// the next other one may.
+func (s *State) Pending(now int64, take func(*Send) bool) (ready []Send, next int64, more bool) {
 	for _, x := range s.journeys.outbox.order {
 		switch {
 		case x.gone:
-		case x.Due <= now && len(ready) < max:
+		case x.Due <= now && take != nil && take(x):
 			ready = append(ready, *x)
 		case !more || x.Due < next:
 			next, more = x.Due, true
 		}
 	}
 	return ready, next, more
+}
+
+// Queued returns a message that is in the outbox.
+func (s *State) Queued(key string) (Send, bool) {
+	x := s.journeys.outbox.byKey[key]
+	if x == nil {
+		return Send{}, false
+	}
+	return *x, true
 }
 
 // PendingCount is the number of messages in the outbox.
