@@ -126,9 +126,9 @@ func (d Dataflows) Save(ctx context.Context, def Dataflow) error {
 }
 
 func decodeFlow(def Dataflow) ([]byte, flow.Def, error) {
-	body, err := json.Marshal(def)
+	body, err := encode(fold.DefDataflow, def.Name, def)
 	if err != nil {
-		return nil, flow.Def{}, &DefinitionError{"dataflow", def.Name, err}
+		return nil, flow.Def{}, err
 	}
 	f, err := flow.Decode(body)
 	if err != nil {

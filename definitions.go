@@ -5,7 +5,9 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"reflect"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/embedcdp/cdp/internal/fold"
 	"github.com/embedcdp/cdp/internal/record"
@@ -13,6 +15,52 @@ import (
 )
 
 // This file holds what every kind of definition does in the same way: check, save, remove.
+
+// encode returns the stored form of a definition. It refuses text that is not UTF-8, which encoding/json would change
+// without a word.
+func encode(kind, name string, def any) ([]byte, error) {
+	body, err := json.Marshal(def)
+	if err != nil {
+		return nil, &DefinitionError{kind, name, err}
+	}
+	if where := notUTF8(reflect.ValueOf(def)); where != "" {
+		return nil, &DefinitionError{kind, name, fmt.Errorf("%s is not valid UTF-8", strings.TrimPrefix(where, "."))}
+	}
+	return body, nil
+}
+
+// notUTF8 returns the path to the first text in v that is not UTF-8, "" when there is none.
+func notUTF8(v reflect.Value) string {
+	switch v.Kind() {
+	case reflect.String:
+		if !utf8.ValidString(v.String()) {
+			return fmt.Sprintf(" %.40q", v.String())
+		}
+	case reflect.Pointer, reflect.Interface:
+		if !v.IsNil() {
+			return notUTF8(v.Elem())
+		}
+	case reflect.Struct:
+		for i := range v.NumField() {
+			if where := notUTF8(v.Field(i)); where != "" {
+				return "." + v.Type().Field(i).Name + where
+			}
+		}
+	case reflect.Slice:
+		for i := range v.Len() {
+			if where := notUTF8(v.Index(i)); where != "" {
+				return fmt.Sprintf("[%d]%s", i, where)
+			}
+		}
+	case reflect.Map:
+		for k, e := range v.Seq2() {
+			if where := notUTF8(k) + notUTF8(e); where != "" {
+				return fmt.Sprintf("[%.40q]%s", k, where)
+			}
+		}
+	}
+	return ""
+}
 
 // define checks a definition against the state, logs it, and returns when it has taken effect. The check before the log
 // gives the caller an error at once; the fold checks again, because another caller may have been quicker.
@@ -48,9 +96,9 @@ func definitionError(kind, name string, problem error) error {
 }
 
 func (c *Client) check(ctx context.Context, verb, kind, name string, def any) error {
-	body, err := json.Marshal(def)
+	body, err := encode(kind, name, def)
 	if err != nil {
-		return &DefinitionError{kind, name, err}
+		return err
 	}
 	var problem error
 	if err := c.read(ctx, verb, func(s *fold.State) { problem = s.Check(fold.DefKey{Kind: kind, Name: name}, body, false) }); err != nil {

@@ -263,9 +263,9 @@ func (c *Client) save(ctx context.Context, verb, kind, name string, def any) err
 	if err := c.begin(ctx, verb); err != nil {
 		return err
 	}
-	body, err := json.Marshal(def)
+	body, err := encode(kind, name, def)
 	if err != nil {
-		return &DefinitionError{kind, name, err}
+		return err
 	}
 	return c.define(ctx, kind, name, body, 0)
 }

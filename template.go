@@ -2,7 +2,6 @@ package cdp
 
 import (
 	"context"
-	"encoding/json"
 
 	"github.com/embedcdp/cdp/internal/fold"
 )
@@ -65,9 +64,9 @@ func (t Templates) Remove(ctx context.Context, name string) error {
 
 // Preview renders a template, saved or not, for one customer, with their newest event of the template's type.
 func (t Templates) Preview(ctx context.Context, def Template, userID string) (Content, error) {
-	body, err := json.Marshal(def)
+	body, err := encode(fold.DefTemplate, def.Name, def)
 	if err != nil {
-		return Content{}, &DefinitionError{"template", def.Name, err}
+		return Content{}, err
 	}
 	var out Content
 	var failed error
