@@ -253,7 +253,7 @@ func (s *State) usedBy(key DefKey) (users []string) {
 			users = append(users, fmt.Sprintf("journey %q", j.name))
 		}
 	}
-	return users
+	return append(users, s.journeys.stillUsing(key)...)
 }
 
 func (s *State) prepareEvent(name string, body []byte) (func(), error) {
@@ -414,7 +414,7 @@ func (s *State) preparePortal(body []byte) (func(), error) {
 		moved := t.location.String() != s.Settings.location.String() || t.week != s.Settings.week
 		s.Settings = t
 		s.rebuildCatalogue()
-		if moved && !s.loading {
+		if moved {
 			s.recompile()
 		}
 	}, nil

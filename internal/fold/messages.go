@@ -25,6 +25,11 @@ func (s *State) prepareTemplate(name string, body []byte) (func(), error) {
 	if err != nil {
 		return nil, err
 	}
+	for _, j := range s.journeys.sorted() {
+		if d := j.current().Def(); t.def.Event != "" && t.def.Event != d.Entry.Event && j.uses(DefKey{DefTemplate, name}) {
+			return nil, fmt.Errorf("it reads `event` as %q, but the journey %q that uses it starts with %q", t.def.Event, j.name, d.Entry.Event)
+		}
+	}
 	return func() { s.journeys.templates[name] = t }, nil
 }
 

@@ -9,6 +9,7 @@ import (
 	"github.com/RoaringBitmap/roaring/v2"
 
 	"github.com/embedcdp/cdp/internal/celenv"
+	"github.com/embedcdp/cdp/internal/plan"
 	"github.com/embedcdp/cdp/internal/roweval"
 	"github.com/embedcdp/cdp/internal/schema"
 	"github.com/embedcdp/cdp/internal/value"
@@ -34,6 +35,8 @@ type segment struct {
 	prog     *roweval.Program
 	expr     *celenv.Expr
 	deps     celenv.Deps
+	logical  plan.Node
+	plan     plan.Physical
 	rank     int // above every segment it asks for
 	members  *roaring.Bitmap
 	pending  map[uint32]int64 // the one valid deadline of a row
@@ -106,14 +109,81 @@ func (s *State) setSegment(d *SegmentDef, expr *celenv.Expr, prog *roweval.Progr
 		s.segments = append(s.segments, seg)
 		s.segNamed[d.Name] = seg
 	}
-	seg.def, seg.visitors, seg.expr, seg.prog, seg.deps = *d, d.Of == "visitors", expr, prog, expr.Deps()
+	seg.def, seg.visitors, seg.deps = *d, d.Of == "visitors", expr.Deps()
+	s.setProgram(seg, expr, prog)
 	s.indexSegments()
 	s.rebuildCatalogue()
 	if s.loading {
 		return
 	}
+	s.fill(seg)
+}
+
+// setProgram gives a segment its compiled condition and the plan to find its members from nothing.
+func (s *State) setProgram(seg *segment, expr *celenv.Expr, prog *roweval.Program) {
+	seg.expr, seg.prog = expr, prog
+	seg.logical = plan.Simplify(plan.Logical(expr))
+	seg.plan = plan.Build(seg.logical, plan.Stats{Rows: uint64(s.ids.Rows()),
+		Segment: func(name string) uint64 {
+			if other := s.segNamed[name]; other != nil {
+				return other.members.GetCardinality()
+			}
+			return 0
+		},
+		HasEvent: func(typ string) uint64 {
+			if t := s.typeNamed[typ]; t != nil {
+				return uint64(t.tab.Len())
+			}
+			return 0
+		}})
+}
+
+// fill finds a segment's members from nothing, the way its plan says: bitmaps and columns where they are exact, the
+// oracle for the candidates they leave. Who is no candidate cannot become a member by time alone either, because nothing
+// that a plan narrows by changes with time: attributes, other segments (whose flips ask again), and whether there is any
+// event of a type, also in the future.
+func (s *State) fill(seg *segment) {
 	clear(seg.pending)
-	s.recompute(CauseDefine, seg)
+	rows := plan.Run(seg.plan, s.planSource(seg.visitors), func(row uint32) bool {
+		r := s.ask(seg, row, s.Now)
+		s.expect(seg, row, r.Next)
+		return r.True()
+	})
+	for it := roaring.Xor(rows, seg.members).Iterator(); it.HasNext(); {
+		row := it.Next()
+		s.flip(seg, row, rows.Contains(row), s.Now, CauseDefine)
+		s.settleRow(row, s.Now)
+	}
+	s.settle()
+}
+
+// ask evaluates a segment's condition for one row. A panic inside the evaluation is a defect, and closes the client like
+// any other panic in the fold: silently leaving people out would be worse.
+func (s *State) ask(seg *segment, row uint32, at int64) roweval.Result {
+	r := seg.prog.Eval(roweval.Input{Person: person{s, row}, Objects: s, Now: at})
+	if errors.Is(r.Err, roweval.ErrPanic) {
+		panic(fmt.Sprintf("segment %q, profile %d: %v", seg.name, row, r.Err))
+	}
+	return r
+}
+
+// expect keeps the one deadline of a membership: when it can next change by time alone.
+func (s *State) expect(seg *segment, row uint32, next int64) {
+	if next == math.MaxInt64 {
+		delete(seg.pending, row)
+	} else if seg.pending[row] != next {
+		seg.pending[row] = next
+		s.due.Insert(next, dueItem(dueSegment, row, seg.id))
+	}
+}
+
+// PlanOf returns how a segment's members are found, stage by stage, as text.
+func (s *State) PlanOf(name string) (logical, physical string, ok bool) {
+	seg := s.segNamed[name]
+	if seg == nil {
+		return "", "", false
+	}
+	return seg.logical.String(), seg.plan.String(), true
 }
 
 // indexSegments rebuilds who must be looked at when what changes.
@@ -198,13 +268,19 @@ func (s *State) recompute(cause Cause, segs ...*segment) {
 
 // recompile follows a change of the portal's calendar: every expression means something else now.
 func (s *State) recompile() {
-	for _, seg := range s.byRank {
+	s.recompilePrograms()
+	if !s.loading {
+		s.recompute(CauseDefine, slices.Clone(s.byRank)...)
+	}
+}
+
+func (s *State) recompilePrograms() {
+	for _, seg := range s.segNamed {
 		if expr, prog, err := s.compileSegment(&seg.def); err == nil {
-			seg.expr, seg.prog = expr, prog
+			s.setProgram(seg, expr, prog)
 		}
 	}
 	s.indexSegments()
-	s.recompute(CauseDefine, slices.Clone(s.byRank)...)
 	s.journeys.recompile(s)
 }
 

@@ -3,6 +3,7 @@ package fold
 // This file is what is kept of people who left a journey, and what a merge does to those inside.
 
 import (
+	"fmt"
 	"slices"
 
 	"github.com/embedcdp/cdp/internal/journey"
@@ -83,4 +84,22 @@ func (js *journeys) move(visitor, customer uint32) {
 		h.past = journey.History{Active: h.past.Active || v.past.Active, Times: h.past.Times + v.past.Times, Ended: max(h.past.Ended, v.past.Ended)}
 	}
 	delete(js.history, visitor)
+}
+
+// stillUsing lists older versions of journeys that people are inside and that name a segment or template, and messages
+// that wait to be rendered, in words.
+func (js *journeys) stillUsing(key DefKey) (users []string) {
+	for _, e := range js.live {
+		d := js.defs[e.Journey]
+		if v := int(e.Version); (v < len(d.versions) || d.removed) && d.deps[v-1][key] {
+			users = append(users, fmt.Sprintf("version %d of journey %q, which people are inside", v, e.Journey))
+		}
+	}
+	for _, x := range js.outbox.byKey {
+		if key == (DefKey{DefTemplate, x.Template}) {
+			users = append(users, fmt.Sprintf("messages of journey %q that are not sent yet", x.Journey))
+		}
+	}
+	slices.Sort(users)
+	return slices.Compact(users)
 }
