@@ -3,6 +3,7 @@ package cdp
 import (
 	"context"
 	"encoding/json"
+	"errors"
 
 	"github.com/embedcdp/cdp/internal/fold"
 	"github.com/embedcdp/cdp/internal/record"
@@ -183,7 +184,7 @@ func (p Profiles) Define(ctx context.Context, attributes Schema, policy Policy) 
 // Schema returns the declared attributes of profiles, with what was learned.
 func (p Profiles) Schema(ctx context.Context) (Schema, error) {
 	def, err := get[profileDef](ctx, p.c, "profiles.schema", fold.DefProfile, "")
-	if err != nil && def.Attributes == nil {
+	if errors.Is(err, ErrNotFound) {
 		return Schema{}, nil
 	}
 	return def.Attributes, err

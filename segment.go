@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"math"
 	"time"
 
 	"github.com/RoaringBitmap/roaring/v2"
@@ -251,8 +252,8 @@ func (s Segments) Explain(ctx context.Context, name, userID string) (Explanation
 		if since, in := st.Since(row)[name]; in {
 			out.Since = utc(since).In(zone)
 		}
-		if at, ok := prog.NextFlip(in, 10_000); ok {
-			out.NextFlip = utc(at).In(zone)
+		if tree.Flip != math.MaxInt64 {
+			out.NextFlip = utc(tree.Flip).In(zone)
 		}
 	})
 	return out, errors.Join(err, failed)

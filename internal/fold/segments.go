@@ -2,6 +2,7 @@ package fold
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"math"
 	"slices"
@@ -145,7 +146,7 @@ func (s *State) setProgram(seg *segment, expr *celenv.Expr, prog *roweval.Progra
 func (s *State) fill(seg *segment) {
 	clear(seg.pending)
 	rows := plan.Run(seg.plan, s.planSource(seg.visitors), func(row uint32) bool {
-		r := s.ask(seg, row, s.Now)
+		r := s.answer(seg, row, s.Now)
 		s.expect(seg, row, r.Next)
 		return r.True()
 	})
@@ -157,9 +158,9 @@ func (s *State) fill(seg *segment) {
 	s.settle()
 }
 
-// ask evaluates a segment's condition for one row. A panic inside the evaluation is a defect, and closes the client like
+// answer evaluates a segment's condition for one row. A panic inside the evaluation is a defect, and closes the client like
 // any other panic in the fold: silently leaving people out would be worse.
-func (s *State) ask(seg *segment, row uint32, at int64) roweval.Result {
+func (s *State) answer(seg *segment, row uint32, at int64) roweval.Result {
 	r := seg.prog.Eval(roweval.Input{Person: person{s, row}, Objects: s, Now: at})
 	if errors.Is(r.Err, roweval.ErrPanic) {
 		panic(fmt.Sprintf("segment %q, profile %d: %v", seg.name, row, r.Err))
@@ -366,15 +367,10 @@ func (s *State) settleRow(row uint32, at int64) {
 func (s *State) evaluate(seg *segment, row uint32, at int64, cause Cause) {
 	want, next := false, int64(math.MaxInt64)
 	if s.ids.IsCustomer(row) != seg.visitors && s.ids.Canonical(row) == row {
-		r := seg.prog.Eval(roweval.Input{Person: person{s, row}, Objects: s, Now: at})
+		r := s.answer(seg, row, at)
 		want, next = r.True(), r.Next
 	}
-	if next == math.MaxInt64 {
-		delete(seg.pending, row)
-	} else if seg.pending[row] != next {
-		seg.pending[row] = next
-		s.due.Insert(next, dueItem(dueSegment, row, seg.id))
-	}
+	s.expect(seg, row, next)
 	if want != seg.members.Contains(row) {
 		s.flip(seg, row, want, at, cause)
 	}

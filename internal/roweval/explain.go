@@ -35,7 +35,9 @@ const (
 // Explain evaluates every part of the expression on its own. It is for reading, not for speed.
 func (p *Program) Explain(in Input) *Node {
 	n := p.explain(p.expr.Surface(), in)
-	n.Flip, _ = p.NextFlip(in, explainedFlips)
+	if at, ok := p.NextFlip(in, explainedFlips); ok {
+		n.Flip = at
+	}
 	return n
 }
 

@@ -125,7 +125,10 @@ func (p *Program) nextFlip(in Input, r Result, limit int) (at int64, ok bool) {
 			return math.MaxInt64, false
 		}
 		in.Now = r.Next
-		if r = p.Eval(in); r.True() != before {
+		if r = p.Eval(in); errors.Is(r.Err, ErrBudget) {
+			return in.Now, false // each further instant would take as long
+		}
+		if r.True() != before {
 			return in.Now, true
 		}
 	}

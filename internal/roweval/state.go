@@ -35,7 +35,7 @@ type state struct {
 // person's events, so that a person with millions of them is counted like any other, while loops inside loops over them
 // come to an end. It is counted, not timed: the same input gives the same answer everywhere.
 const (
-	baseBudget     = 1_000_000
+	baseBudget     = 300_000
 	budgetPerEvent = 64
 )
 

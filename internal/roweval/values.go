@@ -77,6 +77,7 @@ func (r *record) HasField(name string) bool {
 }
 
 func (r *record) field(name string) (ref.Val, bool) {
+	r.st.charge(1)
 	if r.ev != nil {
 		switch name {
 		case "time":
