@@ -124,6 +124,9 @@ var ErrToken = errors.New("cdp: the unsubscribe token is not valid")
 // UnsubscribeToken carries out the token of an unsubscribe link (Settings.UnsubscribeURL, Config.Secret): call it from the
 // handler of that link, on POST (RFC 8058).
 func (k Consents) UnsubscribeToken(ctx context.Context, token string) error {
+	if err := k.c.begin(ctx, "consents.unsubscribe_token"); err != nil {
+		return err
+	}
 	userID, channel, ok := openToken(k.c.cfg.Secret, token)
 	if !ok {
 		return ErrToken
@@ -153,7 +156,11 @@ func openToken(secret []byte, token string) (userID, channel string, ok bool) {
 	if err != nil {
 		return "", "", false
 	}
-	return strings.Cut(string(plain), "\x00")
+	i := strings.LastIndexByte(string(plain), 0) // a user id may hold a zero byte, a channel's name does not
+	if i < 0 {
+		return "", "", false
+	}
+	return string(plain[:i]), string(plain[i+1:]), true
 }
 
 // Messages are the verbs of the outbox. Get them from [Client.Messages].
