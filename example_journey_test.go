@@ -162,7 +162,7 @@ func ExampleMessages_History() {
 	for _, m := range history {
 		fmt.Printf("%s to %s %q\n", m.Event, m.UserID, m.Reason)
 	}
-	// Output:
+	// Unordered output:
 	// pending: 2
 	// message_sent to ann ""
 	// message_bounced to bob "no such domain"

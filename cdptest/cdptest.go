@@ -130,6 +130,9 @@ func New(t testing.TB, opt Options) *Client {
 	c := &Client{Clock: NewClock(opt.Start), t: t, recorders: map[string]*Recorder{}}
 	cfg := opt.Config
 	cfg.Now = c.Clock.Now
+	if cfg.SendWorkers == 0 {
+		cfg.SendWorkers = 1 // one message after the other on each channel: tests read the same every time
+	}
 	channels := map[string]channel.Channel{}
 	for name, ch := range cfg.Channels {
 		channels[name] = ch
