@@ -132,3 +132,25 @@ func ExampleSegments_Flips() {
 	// cem true definition
 	// ann true track
 }
+
+func ExampleSegments_Plan() {
+	ctx := context.Background()
+	c := shop()
+	defer c.Close()
+	check(c.Profiles().Define(ctx, cdp.Schema{"city": cdp.String}, cdp.Strict))
+	check(c.Segments().Save(ctx, cdp.Segment{Name: "regulars",
+		Where: `customer.city in ["Hue", "Hanoi"] && events.purchase.within("30d").size() >= 3`}))
+	plan, err := c.Segments().Plan(ctx, "regulars")
+	check(err)
+	fmt.Println(plan)
+	// Output:
+	// and
+	//   attr city in ["Hue", "Hanoi"]
+	//   events purchase within "30d": size >= 3
+	//
+	// row by row on the survivors, for
+	//   | events.purchase.within("30d").size() >= 3
+	// intersect
+	//   bitmap: has an event purchase (candidates)
+	//   kernel: attr city in ["Hue", "Hanoi"]
+}

@@ -259,6 +259,23 @@ func (s Segments) Explain(ctx context.Context, name, userID string) (Explanation
 	return out, errors.Join(err, failed)
 }
 
+// Plan returns how a segment's members are found when it is saved, as text: what the condition says, then the operators,
+// and what is left to row-by-row evaluation. Nothing falls back in silence.
+func (s Segments) Plan(ctx context.Context, name string) (string, error) {
+	var text string
+	known := false
+	err := s.c.read(ctx, "segments.plan", func(st *fold.State) {
+		var logical, physical string
+		if logical, physical, known = st.PlanOf(name); known {
+			text = logical + "\n" + physical
+		}
+	})
+	if err == nil && !known {
+		err = notFound("segment", name)
+	}
+	return text, err
+}
+
 // save checks a definition, logs it, and waits until it has taken effect.
 func (c *Client) save(ctx context.Context, verb, kind, name string, def any) error {
 	if err := c.begin(ctx, verb); err != nil {
