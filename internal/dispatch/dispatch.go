@@ -9,6 +9,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"math"
 	"time"
 
 	"github.com/embedcdp/cdp/channel"
@@ -92,7 +93,7 @@ func (s *Sender) Run(ctx context.Context) error {
 			}
 			return err
 		}
-		timer := time.NewTimer(s.sleep())
+		timer := time.NewTimer(s.until(s.NextDue()))
 		select {
 		case <-ctx.Done():
 		case <-s.engine.Done():
@@ -106,10 +107,10 @@ func (s *Sender) Run(ctx context.Context) error {
 	}
 }
 
-// sleep is how long nothing will be due.
-func (s *Sender) sleep() time.Duration {
+// until is how long to sleep when nothing is due before an instant, or ever.
+func (s *Sender) until(at time.Time, ok bool) time.Duration {
 	wait := longest
-	if at, ok := s.NextDue(); ok {
+	if ok {
 		wait = min(wait, at.Sub(s.opt.Now()))
 	}
 	return max(wait, coalesce)
@@ -127,7 +128,7 @@ func (s *Sender) NextDue() (next time.Time, ok bool) {
 		if at, due := st.NextDue(); due {
 			consider(at)
 		}
-		if _, at, more := st.Pending(s.opt.Now().UnixMicro(), nil); more {
+		if _, at, more := st.Pending(math.MinInt64, nil); more {
 			consider(at)
 		}
 	})

@@ -36,6 +36,8 @@ type flights struct {
 	lanes   map[string]*lane
 	wg      sync.WaitGroup
 	results chan *attempt
+	next    int64 // when something else is due, if more
+	more    bool
 	landing atomic.Bool // those next in turn are left for another Tick
 }
 
@@ -67,7 +69,7 @@ func (f *flights) start(ctx context.Context) error {
 	}
 	var ready []fold.Send
 	err := f.s.engine.View(func(st *fold.State) {
-		ready, _, _ = st.Pending(f.s.opt.Now().UnixMicro(), func(x *fold.Send) bool {
+		ready, f.next, f.more = st.Pending(f.s.opt.Now().UnixMicro(), func(x *fold.Send) bool {
 			l := f.lane(x.Channel)
 			if f.keys[x.Key] || l.n == perLane {
 				return false
@@ -76,6 +78,9 @@ func (f *flights) start(ctx context.Context) error {
 			l.n++
 			return true
 		})
+		if at, due := st.NextDue(); due && (!f.more || at < f.next) {
+			f.next, f.more = at, true
+		}
 	})
 	if err != nil {
 		return err
@@ -105,7 +110,7 @@ func (f *flights) work(channel string, queue <-chan string) {
 
 // wait returns when an attempt is over and logged, or when something else may have become due.
 func (f *flights) wait(ctx context.Context) error {
-	timer := time.NewTimer(f.s.sleep())
+	timer := time.NewTimer(f.s.until(time.UnixMicro(f.next), f.more))
 	defer timer.Stop()
 	select {
 	case a := <-f.results:

@@ -200,14 +200,16 @@ func (s *State) outcome(r *record.Record, names []string) Verdict {
 // InboxChannel is the channel whose messages the platform keeps itself, for the website to read.
 const InboxChannel = "inbox"
 
-// Pending returns the messages that may be tried at an instant and that take agrees to (nil: none), oldest first, and when
-// the next other one may.
+// Pending returns the messages that may be tried at an instant and that take agrees to, oldest first, and the next instant
+// at which another one may.
 func (s *State) Pending(now int64, take func(*Send) bool) (ready []Send, next int64, more bool) {
 	for _, x := range s.journeys.outbox.order {
 		switch {
 		case x.gone:
-		case x.Due <= now && take != nil && take(x):
-			ready = append(ready, *x)
+		case x.Due <= now:
+			if take(x) {
+				ready = append(ready, *x)
+			}
 		case !more || x.Due < next:
 			next, more = x.Due, true
 		}
