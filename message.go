@@ -6,6 +6,7 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"errors"
+	"strconv"
 	"strings"
 	"time"
 
@@ -64,12 +65,20 @@ func (i Inbox) ListFor(ctx context.Context, kind, id string) ([]InboxMessage, er
 	return out, err
 }
 
-// MarkRead marks a message as read. Marking it twice changes nothing.
+// MarkRead marks a message in a customer's inbox as read. Marking it twice changes nothing.
 func (i Inbox) MarkRead(ctx context.Context, userID, key string) error {
-	if err := i.c.begin(ctx, "inbox.mark_read"); err != nil {
+	there := false
+	err := i.c.read(ctx, "inbox.mark_read", func(s *fold.State) {
+		row, ok := s.Find(fold.UserID, userID)
+		there = ok && s.HasInboxMessage(row, key)
+	})
+	if err != nil {
 		return err
 	}
-	_, err := i.c.events(ctx, []Event{{ID: "read." + key, Name: fold.InboxRead, UserID: userID, Attributes: Attrs{"key": key}}}, 0)
+	if !there { // an event about somebody else's message would use up its id
+		return notFound("message in the inbox of "+strconv.Quote(userID), key)
+	}
+	_, err = i.c.events(ctx, []Event{{ID: "read." + key, Name: fold.InboxRead, UserID: userID, Attributes: Attrs{"key": key}}}, 0)
 	return err
 }
 

@@ -200,6 +200,16 @@ func (s *State) outcome(r *record.Record, names []string) Verdict {
 // InboxChannel is the channel whose messages the platform keeps itself, for the website to read.
 const InboxChannel = "inbox"
 
+// HasInboxMessage says whether a message is in a person's inbox.
+func (s *State) HasInboxMessage(row uint32, key string) bool {
+	for _, e := range s.eventsOf(s.typeNamed[InboxMessage], row, nil) {
+		if e.Attr("key").Str == key {
+			return true
+		}
+	}
+	return false
+}
+
 // Pending returns the messages that may be tried at an instant and that take agrees to, oldest first, and the next instant
 // at which another one may.
 func (s *State) Pending(now int64, take func(*Send) bool) (ready []Send, next int64, more bool) {
