@@ -287,7 +287,7 @@ func TestDataOfEveryChartIsRectangular(t *testing.T) {
 func FuzzPictures(f *testing.F) {
 	f.Add("name", 1.5, -2.0, int64(0), uint8(3))
 	f.Add("\x00<&>\"'", math.NaN(), math.Inf(1), int64(math.MaxInt64), uint8(0))
-	f.Add("‮rtl", math.MaxFloat64, -math.MaxFloat64, int64(math.MinInt64), uint8(200))
+	f.Add("\u202ertl", math.MaxFloat64, -math.MaxFloat64, int64(math.MinInt64), uint8(200))
 	f.Add("tiny", 5e-324, -5e-324, int64(-1), uint8(1))
 	f.Fuzz(func(t *testing.T, name string, a, b float64, micros int64, n uint8) {
 		values := make([]float64, n)

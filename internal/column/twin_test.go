@@ -165,7 +165,8 @@ func (s *source) draw(kind Kind, rnd func(n int64) int64) any {
 		return [...]float64{float64(rnd(1000)), float64(rnd(100000)) / 100, math.Sqrt(float64(rnd(1000) + 2)),
 			math.Copysign(0, -1), math.Inf(1), 1e300, 7}[s.style%7]
 	case Int64:
-		return [...]int64{s.next + 1.7e15, rnd(1<<62) - rnd(1<<62), rnd(10) - 5, math.MaxInt64 - rnd(2)*(1<<62)*1, 42, math.MinInt64 + 1 + rnd(3)}[s.style%6]
+		up, down := rnd(1<<62), rnd(1<<62)
+		return [...]int64{s.next + 1.7e15, up - down, rnd(10) - 5, math.MaxInt64 - rnd(2)*(1<<62)*1, 42, math.MinInt64 + 1 + rnd(3)}[s.style%6]
 	case Uint32:
 		return [...]uint32{uint32(1 + rnd(3)), uint32(1 + rnd(1<<20)), math.MaxUint32 - uint32(rnd(2)), uint32(s.next%(1<<31) + 1)}[s.style%4]
 	case Bool:

@@ -21,7 +21,7 @@ func TestKnownSums(t *testing.T) {
 		{[]float64{1e308, 1e308}, inf},
 		{[]float64{-1e308, 5, -1e308, 1e308, 1e308}, 5},
 		{[]float64{1, math.Ldexp(1, -53), math.Ldexp(1, -106)}, 1 + math.Ldexp(1, -52)}, // just over half-way
-		{[]float64{1, math.Ldexp(1, -53)}, 1},                                          // half-way, to even
+		{[]float64{1, math.Ldexp(1, -53)}, 1},                                           // half-way, to even
 		{[]float64{inf, 1}, inf},
 		{[]float64{5e-324, 5e-324}, 1e-323},
 	} {

@@ -2,7 +2,6 @@ package fold
 
 import (
 	"encoding/json"
-	"fmt"
 
 	"github.com/embedcdp/cdp/internal/record"
 	"github.com/embedcdp/cdp/internal/value"
@@ -85,12 +84,4 @@ func (s *State) DeadLetters(flow, run string) []DeadLetter {
 		}
 	}
 	return out
-}
-
-// errAt adds where to an error of loading.
-func errAt(where string, err error) error {
-	if err == nil {
-		return nil
-	}
-	return fmt.Errorf("%s: %w", where, err)
 }

@@ -305,7 +305,8 @@ func TestStrictFunnelAgainstEveryChain(t *testing.T) {
 		q := Funnel{Order: Strict, Window: r.Int64N(30), Reuse: r.IntN(3) == 0}
 		masks := make([]int, 1+r.IntN(4))
 		for k := range masks {
-			masks[k] = 1<<r.IntN(kinds) | 1<<r.IntN(kinds)
+			one, other := r.IntN(kinds), r.IntN(kinds)
+			masks[k] = 1<<one | 1<<other
 		}
 		takes := func(e event, k int) bool { return masks[k]>>e.kind&1 != 0 }
 		for k := range masks {
@@ -347,7 +348,8 @@ func TestAnyOrderFunnelAgainstEveryWindow(t *testing.T) {
 		}
 		masks := make([]int, 1+r.IntN(4))
 		for k := range masks {
-			masks[k] = 1<<r.IntN(4) | 1<<r.IntN(4)
+			one, other := r.IntN(4), r.IntN(4)
+			masks[k] = 1<<one | 1<<other
 			q.Steps = append(q.Steps, Step{"", streamOf(r, filter(evs, func(e event) bool { return masks[k]>>e.kind&1 != 0 }), columns{pos: r.IntN(2) == 0})})
 		}
 		want := make([]int64, len(masks))

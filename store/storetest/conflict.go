@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime"
 	"sync"
 	"testing"
 
@@ -23,6 +24,7 @@ func testConflict(t *testing.T, e *env) {
 					if err != nil {
 						return err
 					}
+					runtime.Gosched() // lets the others read as well, where the store does not keep them out
 					return w.Put([]byte("counter"), []byte(fmt.Sprint(n+1)))
 				})
 				if err != nil {
@@ -54,6 +56,7 @@ func testConflict(t *testing.T, e *env) {
 						if err != nil || x+y < 2 {
 							return err
 						}
+						runtime.Gosched()
 						return w.Put([]byte(mine), []byte("0"))
 					})
 					if err != nil {
