@@ -30,7 +30,7 @@ import (
 var (
 	ErrClosed         = errors.New("cdp: the client is closed")
 	ErrOutcomeUnknown = errors.New("cdp: outcome unknown: the commit was under way; the same event ids are safe to send again")
-	ErrDamaged        = errors.New("cdp: damaged data")
+	ErrDamaged        = store.ErrDamaged // one error for the caller, wherever the damage was seen
 )
 
 // Options of an engine.
