@@ -139,8 +139,17 @@ func decodeFlow(def Dataflow) ([]byte, flow.Def, error) {
 
 // bare makes a DefinitionError of an error that already begins with the kind and the name.
 func bare(kind, name string, err error) error {
-	return &DefinitionError{kind, name, errors.New(trimPlace(err.Error(), kind, name))}
+	return &DefinitionError{kind, name, &bareError{trimPlace(err.Error(), kind, name), err}}
 }
+
+// bareError is an error with a shorter text.
+type bareError struct {
+	text string
+	err  error
+}
+
+func (e *bareError) Error() string { return e.text }
+func (e *bareError) Unwrap() error { return e.err }
 
 // Get returns a dataflow's current version.
 func (d Dataflows) Get(ctx context.Context, name string) (Dataflow, error) {
