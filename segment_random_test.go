@@ -22,11 +22,13 @@ import (
 
 var segmentSeeds = flag.Int("segment-seeds", 6, "how many random histories TestSegmentsAgainstOracle runs; 1 with -short")
 
-// oracleSegments cover the dialect; those with visitors are of visitors. Later ones may ask for earlier ones.
-var oracleSegments = []struct {
+type oracleSegment struct {
 	name, where string
 	visitors    bool
-}{
+}
+
+// oracleSegments cover the dialect; those with visitors are of visitors. Later ones may ask for earlier ones.
+var oracleSegments = []oracleSegment{
 	{"regulars", `events.buy.within("7d").size() >= 2`, false},
 	{"recent", `events.buy.within("1d").size() >= 1`, false},
 	{"spent", `events.buy.filter(e, e.category == "shoes").sum(e, e.amount) > 50`, false},
@@ -124,12 +126,7 @@ func (p *oraclePerson) InSegment(name string) bool        { return p.w.member(na
 
 // member is the oracle's answer at an instant.
 func (w *world) member(segment string, p *oraclePerson, at int64) bool {
-	i := slices.IndexFunc(oracleSegments, func(s struct {
-		name, where string
-		visitors    bool
-	}) bool {
-		return s.name == segment
-	})
+	i := slices.IndexFunc(oracleSegments, func(s oracleSegment) bool { return s.name == segment })
 	if p.into != nil || (p.user == "") != oracleSegments[i].visitors {
 		return false
 	}
@@ -212,9 +209,9 @@ func (w *world) step() {
 		_, err = w.c.Import(w.t.Context(), batch...)
 	case n < 55:
 		_, err = w.c.Identify(w.t.Context(), w.identity())
-	case n < 62:
+	case n < 67:
 		_, err = w.c.Objects().Put(w.t.Context(), w.object())
-	case n < 63:
+	case n < 68:
 		zone, week := pick(w.r, "UTC", "Asia/Ho_Chi_Minh", "America/New_York"), pick(w.r, "monday", "sunday")
 		w.log = append(w.log, "portal "+zone+" "+week)
 		err = w.c.Portal().Save(w.t.Context(), cdp.Settings{TimeZone: zone, WeekStart: week})
@@ -402,7 +399,7 @@ func (w *world) object() cdp.ObjectRecord {
 	if w.r.IntN(2) == 0 {
 		o = cdp.ObjectRecord{Type: "shop", ID: pick(w.r, "s1", "s2"), Attributes: cdp.Attrs{"city": pick(w.r, "Hue", "Hanoi")}}
 	}
-	at := w.when()
+	at := w.now + pick(w.r, 0, w.r.Int64N(3*86400)*1e6, -w.r.Int64N(10*86400)*1e6)
 	o.Time = time.UnixMicro(at)
 	key := o.Type + "/" + o.ID
 	w.objects[key] = append(w.objects[key], oracleVersion{at, values(o.Attributes)})
