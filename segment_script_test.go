@@ -28,7 +28,7 @@ import (
 //	visitors NAME = CEL                      of visitors
 //	remove segment NAME
 //	journey NAME enters|leaves SEGMENT       starts there and ends at once
-//	track WHO EVENT key=value …              WHO is a user id, or ~ANONYMOUS; reserved keys: at id anonymous
+//	track WHO EVENT key=value …              WHO is a user id, or ~ANONYMOUS; reserved keys: at id source anonymous
 //	import WHO EVENT key=value …             lines of import that follow each other are one call
 //	identify WHO key=value …                 "nil" removes an attribute; email=… is an identifier when written email:=…
 //	object TYPE ID key=value … at=TIME
@@ -220,6 +220,8 @@ func (s *script) event(w []string) cdp.Event {
 			ev.Time = s.instant(v)
 		case key == "id":
 			ev.ID = v
+		case key == "source":
+			ev.Source = v
 		case key == "anonymous":
 			ev.AnonymousID = v
 		default:
