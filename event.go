@@ -51,7 +51,7 @@ type Identity struct {
 	UserID      string
 	AnonymousID string
 	Identifiers map[string]string
-	Time        time.Time // when it was so; an older value never replaces a newer one. Default: now
+	Time        time.Time // when it was so: an older value never replaces a newer one, and one repeated keeps its first time. Default: now
 	Attributes  Attrs     // a nil value removes the attribute
 }
 

@@ -129,8 +129,8 @@ func (s Segments) Set(ctx context.Context, name string) (Set, error) {
 
 // Flip is one entering or leaving of a segment.
 type Flip struct {
-	UserID      string // "" for a visitor
-	AnonymousID string
+	UserID      string // of the person as they are known now; "" for a visitor
+	AnonymousID string // the person's first one
 	Time        time.Time
 	Entered     bool   // false: left
 	Cause       string // track, import, definition, merge, time or replay

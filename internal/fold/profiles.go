@@ -129,6 +129,8 @@ func (s *State) merge(visitor, customer uint32) {
 	s.stimulate(stimulus{kind: onMerge, row: customer, at: s.Now, cause: CauseMerge})
 }
 
+// mergeAttributes lets the latest value of each attribute win. At the same time the visitor's does: it came with what shows
+// that they are one person.
 func (s *State) mergeAttributes(visitor, customer uint32) {
 	for _, name := range s.attrNames {
 		a := s.attrs[name]
