@@ -69,8 +69,12 @@ func (s *Sender) tick(ctx context.Context, f *flights) error {
 		if err := s.engine.Tick(ctx); err != nil {
 			return err
 		}
-		if err := f.start(ctx); err != nil {
+		kept, err := f.start(ctx)
+		if err != nil {
 			return err
+		}
+		if kept > 0 {
+			continue // their outcomes may lead to more
 		}
 		if len(f.keys) == 0 {
 			return ctx.Err()

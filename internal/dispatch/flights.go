@@ -62,13 +62,13 @@ func (f *flights) lane(channel string) *lane {
 	return l
 }
 
-// start puts what may be sent now into its lane, as far as there is room.
-func (f *flights) start(ctx context.Context) error {
+// start puts what may be sent now into its lane, as far as there is room. What goes to the inbox needs no channel.
+func (f *flights) start(ctx context.Context) (kept int, err error) {
 	if ctx.Err() != nil {
-		return nil // what is under way still lands
+		return 0, nil // what is under way still lands
 	}
 	var ready []fold.Send
-	err := f.s.engine.View(func(st *fold.State) {
+	err = f.s.engine.View(func(st *fold.State) {
 		ready, f.next, f.more = st.Pending(f.s.opt.Now().UnixMicro(), func(x *fold.Send) bool {
 			l := f.lane(x.Channel)
 			if f.keys[x.Key] || l.n == perLane {
@@ -83,9 +83,16 @@ func (f *flights) start(ctx context.Context) error {
 		}
 	})
 	if err != nil {
-		return err
+		return 0, err
 	}
+	var inbox []*attempt
 	for _, x := range ready {
+		if x.Channel == fold.InboxChannel {
+			a := f.s.attempt(f.ctx, x.Key)
+			a.send.Key, a.send.Channel = x.Key, x.Channel
+			inbox = append(inbox, a)
+			continue
+		}
 		l := f.lane(x.Channel)
 		l.queue <- x.Key // has room: n is at most its capacity
 		if l.workers < min(l.n, f.s.opt.Workers) {
@@ -93,7 +100,7 @@ func (f *flights) start(ctx context.Context) error {
 			f.wg.Go(func() { f.work(x.Channel, l.queue) })
 		}
 	}
-	return nil
+	return len(inbox), f.log(ctx, inbox)
 }
 
 // work hands over the messages of one lane, one after the other, until the lane is closed.
@@ -114,7 +121,7 @@ func (f *flights) wait(ctx context.Context) error {
 	defer timer.Stop()
 	select {
 	case a := <-f.results:
-		return f.log(ctx, a)
+		return f.log(ctx, f.andOthers(a))
 	case <-f.s.engine.Changed():
 	case <-timer.C:
 	case <-f.s.engine.Done():
@@ -129,7 +136,7 @@ func (f *flights) land(ctx context.Context) (err error) {
 	for len(f.keys) > 0 {
 		select {
 		case a := <-f.results:
-			err = errors.Join(err, f.log(ctx, a))
+			err = errors.Join(err, f.log(ctx, f.andOthers(a)))
 		case <-f.s.engine.Done():
 			f.cancel()
 			a := <-f.results
@@ -144,20 +151,28 @@ func (f *flights) land(ctx context.Context) (err error) {
 	return err
 }
 
-// log writes the outcome of one attempt, and of all others that are over too, as one submission. What was handed over is
-// told to the log even when ctx has ended meanwhile.
-func (f *flights) log(ctx context.Context, a *attempt) error {
+// andOthers adds to an attempt that is over all others that are over too.
+func (f *flights) andOthers(a *attempt) []*attempt {
+	over := []*attempt{a}
+	for {
+		select {
+		case a := <-f.results:
+			over = append(over, a)
+		default:
+			return over
+		}
+	}
+}
+
+// log writes the outcomes of attempts as one submission. What was handed over is told to the log even when ctx has ended
+// meanwhile.
+func (f *flights) log(ctx context.Context, over []*attempt) error {
 	var enc record.Encoder
-	for more := true; more; {
+	for _, a := range over {
 		delete(f.keys, a.send.Key)
 		f.lane(a.send.Channel).n--
 		if !a.gone {
 			f.s.outcome(&enc, a, f.ctx.Err() != nil)
-		}
-		select {
-		case a = <-f.results:
-		default:
-			more = false
 		}
 	}
 	if enc.Count() == 0 {
