@@ -49,7 +49,7 @@ type Action struct {
 	Rename *Rename `json:"rename,omitempty"`
 }
 
-// Filter lets rows pass for which Where, CEL over the columns, is true.
+// Filter lets rows pass for which Where, CEL over the columns, is true; now is when the run began.
 type Filter struct {
 	Where string `json:"where"`
 }
@@ -182,7 +182,7 @@ func (d Dataflows) Preview(ctx context.Context, def Dataflow, n int) ([]NodePrev
 	if err := d.c.begin(ctx, "dataflows.preview"); err != nil {
 		return nil, err
 	}
-	f, err := d.compile(ctx, def)
+	f, err := d.compile(ctx, def, d.c.cfg.Now())
 	if err != nil {
 		return nil, err
 	}
@@ -208,7 +208,8 @@ func (d Dataflows) Preview(ctx context.Context, def Dataflow, n int) ([]NodePrev
 	return out, nil
 }
 
-func (d Dataflows) compile(ctx context.Context, def Dataflow) (*flow.Flow, error) {
+// compile makes a dataflow ready to run; filters read `now` as the one instant at which the run began.
+func (d Dataflows) compile(ctx context.Context, def Dataflow, now time.Time) (*flow.Flow, error) {
 	_, fd, err := decodeFlow(def)
 	if err != nil {
 		return nil, err
@@ -230,7 +231,7 @@ func (d Dataflows) compile(ctx context.Context, def Dataflow) (*flow.Flow, error
 			return nil, err
 		}
 		return func(column func(string) value.Value) (bool, error) {
-			return prog.Eval(roweval.Input{Vars: column}).True(), nil
+			return prog.Eval(roweval.Input{Vars: column, Now: now.UnixMicro()}).True(), nil
 		}, nil
 	}
 	f, err := flow.Compile(ctx, fd, hooks)
@@ -280,6 +281,7 @@ type NodeCount struct {
 type flowState struct {
 	Cursor   flow.Cursor `json:"cursor"`
 	Progress Progress    `json:"progress"`
+	Now      int64       `json:"now"` // when it began: what filters read as now, also after it was resumed
 }
 
 // Run runs a saved dataflow to its end. Each batch of rows, its dead letters and the place behind it are one commit, so
@@ -293,11 +295,7 @@ func (d Dataflows) Run(ctx context.Context, name string, opt *RunOptions) (FlowR
 	if err != nil {
 		return FlowRun{}, err
 	}
-	f, err := d.compile(ctx, def)
-	if err != nil {
-		return FlowRun{}, err
-	}
-	sink := &flowSink{c: d.c, flow: name, run: rand.Text()}
+	sink := &flowSink{c: d.c, flow: name, run: rand.Text(), now: d.c.cfg.Now()}
 	ro := flow.RunOptions{} // progress is about this machine: it is measured with the real clock
 	if opt.Resume {
 		last, ok, err := d.unfinished(ctx, name)
@@ -309,8 +307,12 @@ func (d Dataflows) Run(ctx context.Context, name string, opt *RunOptions) (FlowR
 			if err := json.Unmarshal(last.Body, &st); err != nil {
 				return FlowRun{}, err
 			}
-			sink.run, ro.From = last.Run, &st.Cursor
+			sink.run, sink.now, ro.From = last.Run, utc(st.Now), &st.Cursor
 		}
+	}
+	f, err := d.compile(ctx, def, sink.now)
+	if err != nil {
+		return FlowRun{}, err
 	}
 	ro.Progress = func(p flow.Progress) {
 		sink.progress = Progress(p)
@@ -417,6 +419,7 @@ func (d Dataflows) DeadLetters(ctx context.Context, name, run string) ([]DeadLet
 type flowSink struct {
 	c         *Client
 	flow, run string
+	now       time.Time // when the run began
 	progress  Progress
 	enc       record.Encoder
 }
@@ -441,7 +444,8 @@ func (k *flowSink) Write(ctx context.Context, b flow.Batch) ([]flow.Rejection, e
 	if err := k.cursor(state, b.Cursor); err != nil {
 		return nil, err
 	}
-	verdicts, err := k.c.engine.Submit(ctx, k.enc.Submission(nil))
+	// A commit that ctx cuts off may have happened all the same. The run would then note an older place than it reached.
+	verdicts, err := k.c.engine.Submit(context.WithoutCancel(ctx), k.enc.Submission(nil))
 	if err != nil {
 		return nil, err
 	}
@@ -487,7 +491,7 @@ func (k *flowSink) item(it *flow.Item) {
 }
 
 func (k *flowSink) cursor(state string, c flow.Cursor) error {
-	body, err := json.Marshal(flowState{c, k.progress})
+	body, err := json.Marshal(flowState{c, k.progress, k.now.UnixMicro()})
 	if err != nil {
 		return err
 	}
