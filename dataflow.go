@@ -369,7 +369,7 @@ func (d Dataflows) Runs(ctx context.Context, name string) ([]FlowRun, error) {
 	if !known {
 		return nil, notFound(fold.DefDataflow, name)
 	}
-	slices.SortFunc(runs, func(a, b fold.FlowRun) int { return int(min(max(b.Started-a.Started, -1), 1)) })
+	slices.SortStableFunc(runs, func(a, b fold.FlowRun) int { return int(min(max(b.Started-a.Started, -1), 1)) })
 	out := make([]FlowRun, len(runs))
 	for i, r := range runs {
 		var st flowState

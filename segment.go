@@ -210,7 +210,8 @@ type Explanation struct {
 	At      time.Time
 	Member  bool
 	Since   time.Time // zero when not a member
-	// NextFlip is when the answer changes if nothing more happens; zero when it does not.
+	// NextFlip is when the answer changes if nothing more happens; zero when it does not, or not at the next 256 instants
+	// at which it could.
 	NextFlip time.Time
 	Root     ExplainNode
 }

@@ -159,8 +159,12 @@ func (d *destination) item(row []value.Value, rec record, scratch *[]byte) (it I
 			continue
 		}
 		id := idText(row[f.slot])
-		if len(id) > maxID {
-			return it, fmt.Sprintf("its %s has %d bytes, the limit is %d", f.name, len(id), maxID)
+		limit := maxID
+		if f.into == &it.UserID || f.into == &it.AnonymousID {
+			limit = maxIdentifier
+		}
+		if len(id) > limit {
+			return it, fmt.Sprintf("its %s has %d bytes, the limit is %d", f.name, len(id), limit)
 		}
 		*f.into = id
 	}
@@ -212,8 +216,11 @@ func (d *destination) object(row []value.Value) value.Value {
 	return value.Value{Kind: value.Object, Fields: fields} // sorted: attributes are
 }
 
-// maxID is the longest id of an event, an object or a person in bytes.
-const maxID = 512
+// The longest ids in bytes: of an event or object, and of a person. They are those of events that come without a dataflow.
+const (
+	maxID         = 255
+	maxIdentifier = 4096
+)
 
 func idText(v value.Value) string {
 	switch v.Kind {

@@ -2,6 +2,8 @@ package fold
 
 import (
 	"encoding/json"
+	"maps"
+	"slices"
 
 	"github.com/embedcdp/cdp/internal/record"
 	"github.com/embedcdp/cdp/internal/value"
@@ -54,10 +56,11 @@ func (s *State) dead(r *record.Record, names []string) Verdict {
 	return Verdict{}
 }
 
-// FlowRuns returns the runs of a dataflow, or of all when flow is "", in no order.
+// FlowRuns returns the runs of a dataflow, or of all when flow is "", by name and id.
 func (s *State) FlowRuns(flow string) []FlowRun {
 	var out []FlowRun
-	for _, f := range s.flows {
+	for _, key := range slices.Sorted(maps.Keys(s.flows)) {
+		f := s.flows[key]
 		if flow == "" || f.Flow == flow {
 			out = append(out, *f)
 		}

@@ -29,7 +29,7 @@ type Node struct {
 
 const (
 	explainedEvents = 20   // event ids named
-	explainedFlips  = 1000 // instants tried for Flip
+	explainedFlips  = 256  // instants tried for Flip
 )
 
 // Explain evaluates every part of the expression on its own. It is for reading, not for speed.
