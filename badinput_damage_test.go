@@ -15,9 +15,10 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/embedcdp/cdp"
+	"github.com/embedcdp/cdp/store/boltstore"
 )
 
-var damages = flag.Int("damages", 20, "how often TestDamage damages a file in each way")
+var damages = flag.Int("damages", 15, "how often TestDamage damages a file in each way")
 
 // TestDamage damages the file of a portal in each way many times, opens it and reads everything. Either the error wraps
 // ErrDamaged and says what to do, or every answer is the right one. There is no panic, no hang, and never a wrong answer.
@@ -42,10 +43,11 @@ func TestDamage(t *testing.T) {
 		}},
 	}
 	for _, file := range []struct {
-		name  string
-		close bool
-	}{{"closed", true}, {"not closed", false}} {
-		image, clock := damageImage(t, file.close)
+		name    string
+		batches int
+		close   bool
+	}{{"closed and compacted", 110, true}, {"not closed", 40, false}} {
+		image, clock := damageImage(t, file.batches, file.close)
 		path := filepath.Join(t.TempDir(), "shop.cdp")
 		require.NoError(t, os.WriteFile(path, image, 0o600))
 		c, err := cdp.Open(path, cdp.Config{Now: clock})
@@ -99,8 +101,9 @@ func checkDamageError(t *testing.T, err error, path string) {
 	require.True(t, strings.Contains(err.Error(), "restore") || strings.Contains(err.Error(), "remove it"), "no advice: %v", err)
 }
 
-// damageImage makes a portal's file with checkpoints, sealed chunks and a tail of log, and returns its bytes and its clock.
-func damageImage(t *testing.T, closed bool) ([]byte, func() time.Time) {
+// damageImage makes a portal's file with 100 events a batch and returns its bytes and its clock. A closed one is compacted,
+// so that nearly every byte counts; one that was not closed has a tail of log, and pages that are free again.
+func damageImage(t *testing.T, batches int, closed bool) ([]byte, func() time.Time) {
 	t.Helper()
 	ctx := t.Context()
 	path := filepath.Join(t.TempDir(), "shop.cdp")
@@ -121,7 +124,7 @@ func damageImage(t *testing.T, closed bool) ([]byte, func() time.Time) {
 		_, err := c.Objects().Put(ctx, cdp.ObjectRecord{Type: "product", ID: fmt.Sprint("p", i), Attributes: cdp.Attrs{"brand": fmt.Sprint("b", i)}})
 		require.NoError(t, err)
 	}
-	for batch := range 40 {
+	for batch := range batches {
 		now = now.Add(20 * time.Minute)
 		var events []cdp.Event
 		for k := range 100 {
@@ -146,6 +149,11 @@ func damageImage(t *testing.T, closed bool) ([]byte, func() time.Time) {
 	require.Error(t, err)
 	if closed {
 		require.NoError(t, c.Close())
+		st, err := boltstore.Open(path, nil)
+		require.NoError(t, err)
+		path += ".small"
+		require.NoError(t, st.Compact(ctx, path))
+		require.NoError(t, st.Close())
 	}
 	image, err := os.ReadFile(path) // nothing is being written: what a crash now would leave
 	require.NoError(t, err)
