@@ -25,6 +25,9 @@ type Client struct {
 // One process at a time has a file open: when another has it, the error wraps [ErrLocked] and comes within two seconds.
 // A damaged file gives an error that wraps [ErrDamaged].
 func Open(path string, config ...Config) (*Client, error) {
+	if len(config) > 1 {
+		return nil, &InvalidError{What: "Open", Reason: "takes one Config"}
+	}
 	st, err := boltstore.Open(path, nil)
 	if err != nil {
 		return nil, fmt.Errorf("cdp: open %s: %w", path, err)
@@ -80,6 +83,8 @@ func (c *Client) Close() error {
 // Run drives what happens by itself until ctx ends: it fires what is due (segment exits, journey timers) at its instant
 // and hands messages to their channels. It sleeps while nothing is due. One Run for each client is enough; without any,
 // answers are still right at every instant, but journeys move and messages leave only when Tick is called.
+//
+// Run returns ctx's error when ctx ends, nil when the client is closed, and any other error when it cannot go on.
 func (c *Client) Run(ctx context.Context) error {
 	if err := c.begin(ctx, "run"); err != nil {
 		return err

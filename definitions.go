@@ -1,6 +1,7 @@
 package cdp
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -62,16 +63,25 @@ func notUTF8(v reflect.Value) string {
 	return ""
 }
 
-// define checks a definition against the state, logs it, and returns when it has taken effect. The check before the log
+// define checks a definition against the state, logs it, and returns when it has taken effect. One that is there already,
+// word for word, makes no new version: programs save their definitions each time they start. The check before the log
 // gives the caller an error at once; the fold checks again, because another caller may have been quicker.
 func (c *Client) define(ctx context.Context, kind, name string, body []byte, flags byte) error {
 	deleted := flags&record.FlagDelete != 0
 	var problem error
-	if err := c.engine.View(func(s *fold.State) { problem = s.Check(fold.DefKey{Kind: kind, Name: name}, body, deleted) }); err != nil {
+	unchanged := false
+	if err := c.engine.View(func(s *fold.State) {
+		problem = s.Check(fold.DefKey{Kind: kind, Name: name}, body, deleted)
+		now, there := s.BodyOf(kind, name)
+		unchanged = there && !deleted && bytes.Equal(now, body)
+	}); err != nil {
 		return err
 	}
 	if problem != nil {
 		return definitionError(kind, name, problem)
+	}
+	if unchanged {
+		return nil
 	}
 	var enc record.Encoder
 	enc.Begin(record.Head{Kind: record.KindDefine, Flags: flags, Name: kind, ID: name})

@@ -21,8 +21,8 @@ import (
 // It belongs to somebody: at least one of UserID, AnonymousID and Identifiers. An event with both a UserID and an
 // AnonymousID also says that the visitor is this customer: the visitor's history becomes the customer's.
 type Event struct {
-	// ID makes the event idempotent: a second event with the same ID within the dedup window (7 days of log time at
-	// least) is a duplicate and changes nothing, also after a restart. At most 255 bytes. Default: a new random one,
+	// ID makes the event idempotent: a second event of the same type with the same ID within the dedup window (7 days of
+	// log time at least) is a duplicate and changes nothing, also after a restart. At most 255 bytes. Default: a new random one,
 	// which the result returns.
 	ID string
 

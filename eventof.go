@@ -37,7 +37,8 @@ type structField struct {
 //	}
 //
 // Without a tag an attribute is the field's name in snake case. Numbers of every kind become Number, time.Time becomes
-// Datetime, a slice of structs becomes line items. A nil pointer and a zero time are absent.
+// Datetime, a slice of structs becomes line items. A nil pointer, a nil slice, a zero time and an empty string that is
+// required are absent.
 func EventOf[T any](ctx context.Context, c *Client, name string) (*TypedEvents[T], error) {
 	plan, schema, err := planOf(reflect.TypeFor[T](), 0)
 	if err != nil {
@@ -158,7 +159,7 @@ func attrsOf(plan []structField, v reflect.Value) Attrs {
 	out := make(Attrs, len(plan))
 	for _, p := range plan {
 		f, err := v.FieldByIndexErr(p.index)
-		if err != nil || p.omitEmpty && f.IsZero() {
+		if err != nil || f.IsZero() && (p.omitEmpty || p.decl.Must && f.Kind() == reflect.String) {
 			continue
 		}
 		if x := goValue(p.fields, f); x != nil {
@@ -185,6 +186,8 @@ func goValue(fields []structField, f reflect.Value) any {
 		return t
 	case f.Kind() == reflect.Struct:
 		return attrsOf(fields, f)
+	case f.Kind() == reflect.Slice && f.IsNil():
+		return nil
 	case f.Kind() == reflect.Slice:
 		list := make([]any, f.Len())
 		for i := range list {

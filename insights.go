@@ -33,7 +33,7 @@ func (r Range) micros() (insight.Range, error) {
 		return insight.Range{}, nil
 	}
 	if !r.From.Before(r.To) {
-		return insight.Range{}, &InvalidError{What: "Range", Reason: fmt.Sprintf("from %s to %s holds no time", r.From, r.To)}
+		return insight.Range{}, &InvalidError{What: "Range", Reason: fmt.Sprintf("from %s to %s holds no time", r.From.Format(time.RFC3339), r.To.Format(time.RFC3339))}
 	}
 	return insight.Range{From: r.From.UnixMicro(), To: r.To.UnixMicro()}, nil
 }

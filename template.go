@@ -76,9 +76,9 @@ func (t Templates) Preview(ctx context.Context, def Template, userID string) (Co
 			failed = notFound("customer", userID)
 			return
 		}
-		m, err := s.Preview(def.Name, body, row)
+		m, err := s.Preview(def.Name, body, row, t.c.sender.Unsubscribe(s))
 		if err != nil {
-			failed = &DefinitionError{"template", def.Name, err}
+			failed = bare("template", def.Name, err)
 		}
 		out = Content{m.Subject, m.Text, m.HTML, m.URL, m.Data}
 	}); err != nil {

@@ -22,7 +22,8 @@ type Channel interface {
 	Send(ctx context.Context, m Message) (Receipt, error)
 }
 
-// Func makes a Channel of a function.
+// Func makes a Channel of a function. Like any channel that needs an address, it returns [NoReceiver] when Message.To is
+// empty; a nil error means that the message was sent.
 type Func func(ctx context.Context, m Message) (Receipt, error)
 
 // Send calls f.
@@ -30,21 +31,24 @@ func (f Func) Send(ctx context.Context, m Message) (Receipt, error) { return f(c
 
 // Message is one rendered message to one person.
 type Message struct {
-	Key       string    // idempotency key: the same on every attempt, unique per message
-	Portal    string    // the portal it is sent for
-	Channel   string    // the name under which the channel is registered
-	ProfileID string    // the customer id, or the anonymous id of a visitor
-	Journey   string    // the journey that sends it
-	Node      string    // the journey's node
-	Template  string    // the template it was rendered from
-	To        string    // address: email, phone number, URL; its meaning is the channel's
-	Subject   string    // email subject, or title
-	Text      string    // plain text body
-	HTML      string    // HTML body, already escaped; empty when there is none
-	URL       string    // where a click on the message leads; empty when there is no one place
-	Data      []byte    // JSON body for machine receivers; empty when there is none
-	Time      time.Time // when the platform decided to send, UTC
-	Attempt   int       // 1 for the first
+	Key       string // idempotency key: the same on every attempt, unique per message
+	Portal    string // the portal it is sent for
+	Channel   string // the name under which the channel is registered
+	ProfileID string // the customer id, or the anonymous id of a visitor
+	Journey   string // the journey that sends it
+	Node      string // the journey's node
+	Template  string // the template it was rendered from
+	// To is the address. On a channel named "email" it is the person's attribute or identifier "email"; on "sms", "whatsapp",
+	// "viber" and "zalo" their "phone"; on any other channel it is empty, and the channel finds its own way by ProfileID.
+	// It is also empty when the person has none: a channel that needs an address then returns NoReceiver.
+	To      string
+	Subject string    // email subject, or title
+	Text    string    // plain text body
+	HTML    string    // HTML body, already escaped; empty when there is none
+	URL     string    // where a click on the message leads; empty when there is no one place
+	Data    []byte    // JSON body for machine receivers; empty when there is none
+	Time    time.Time // when the platform decided to send, UTC
+	Attempt int       // 1 for the first
 
 	// UnsubscribeURL is where the receiver can take back consent with one click (RFC 8058); empty when not configured.
 	UnsubscribeURL string

@@ -18,9 +18,25 @@ var (
 	wordInTypes = regexp.MustCompile(`@?[a-zA-Z_][\w./@]*`)
 )
 
+// mistakes are what people write who know other languages.
+var mistakes = []struct{ begins, says string }{
+	{"token recognition error at: '= '", "a single = compares nothing: write =="},
+	{"token recognition error at: '='", "a single = compares nothing: write =="},
+	{"mismatched input 'and'", "write && for and"},
+	{"mismatched input 'AND'", "write && for and"},
+	{"mismatched input 'or'", "write || for or"},
+	{"mismatched input 'OR'", "write || for or"},
+	{"mismatched input 'not'", "write ! for not"},
+}
+
 // plainWords puts a message of cel-go's checker into the words users know, and names the function it is about.
 func plainWords(msg string) (plain, function string) {
 	msg = strings.TrimPrefix(msg, "Syntax error: ")
+	for _, m := range mistakes {
+		if strings.HasPrefix(msg, m.begins) {
+			return m.says, ""
+		}
+	}
 	m := noOverload.FindStringSubmatch(msg)
 	if m == nil {
 		return wordInTypes.ReplaceAllStringFunc(msg, func(w string) string {

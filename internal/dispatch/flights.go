@@ -199,7 +199,7 @@ func (s *Sender) attempt(ctx context.Context, key string) *attempt {
 			return
 		}
 		a.gone, a.send = false, x
-		a.message, a.err = st.Render(x, s.unsubscribe(st))
+		a.message, a.err = st.Render(x, s.Unsubscribe(st))
 	})
 	a.message.Portal, a.message.Attempt = s.opt.Portal, a.send.Attempt+1
 	switch {
@@ -216,8 +216,8 @@ func (s *Sender) attempt(ctx context.Context, key string) *attempt {
 	return a
 }
 
-// unsubscribe makes the links of the portal's settings; nil when there are none.
-func (s *Sender) unsubscribe(st *fold.State) func(userID, channel string) string {
+// Unsubscribe makes the links of the portal's settings; nil when there are none.
+func (s *Sender) Unsubscribe(st *fold.State) func(userID, channel string) string {
 	link := st.Settings.UnsubscribeURL
 	if link == "" || s.opt.Token == nil {
 		return nil

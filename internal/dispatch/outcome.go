@@ -35,6 +35,7 @@ func (s *Sender) outcome(enc *record.Encoder, a *attempt, cutOff bool) {
 func (s *Sender) judge(a *attempt, now time.Time, cutOff bool) (result string, attrs []value.Field) {
 	why := func() []value.Field { return []value.Field{{Name: "reason", Value: value.Str(shorten(a.err.Error()))}} }
 	if a.broken {
+		s.opt.Log.Warn("message could not be rendered", "channel", a.send.Channel, "template", a.send.Template, "key", a.send.Key, "error", a.err)
 		return fold.ResultFailed, why() // content that cannot be rendered now cannot be rendered later
 	}
 	kind, after := channel.Classify(a.err)

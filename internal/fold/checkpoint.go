@@ -344,7 +344,7 @@ func (l *loader) events() error {
 		i := next[first.id]
 		next[first.id]++
 		if added++; added > l.m.Seen.First {
-			s.seen.Add(first.eid.Bytes(i), ref(first.id, i), first.arrived.Int(i))
+			s.seen.Add(s.dedupKey(first, first.eid.Bytes(i)), ref(first.id, i), first.arrived.Int(i))
 		}
 	}
 }

@@ -133,9 +133,6 @@ func (s *State) columnOf(t *eventType, event, attr uint32, names []string) *attr
 
 // event folds one event: duplicate? known and well-formed? whose? then into its columns, and on to segments and journeys.
 func (s *State) event(r *record.Record, names []string, arrived int64, cause Cause) Verdict {
-	if _, dup := s.seen.Seen(r.ID, s.Now, func(ref uint64) bool { return s.sameID(ref, r.ID) }); dup {
-		return Verdict{Code: Duplicate}
-	}
 	t := s.typeOf(r.Name, names)
 	if t == nil {
 		if !s.Settings.LearnEvents {
@@ -146,6 +143,10 @@ func (s *State) event(r *record.Record, names []string, arrived int64, cause Cau
 		}
 		s.learnType(names[r.Name])
 		t = s.typeOf(r.Name, names)
+	}
+	key := s.dedupKey(t, r.ID)
+	if _, dup := s.seen.Seen(key, s.Now, func(ref uint64) bool { return s.sameID(ref, t, r.ID) }); dup {
+		return Verdict{Code: Duplicate}
 	}
 	if t.def.System && !userMay[t.def.Name] {
 		return s.reject(r, names, fmt.Sprintf("event %q is written by the platform itself", t.def.Name))
@@ -167,7 +168,7 @@ func (s *State) event(r *record.Record, names []string, arrived int64, cause Cau
 		source = names[r.Source]
 	}
 	i := s.appendEvent(t, who, at, r.ID, source, cells)
-	s.seen.Add(r.ID, ref(t.id, i), s.Now)
+	s.seen.Add(s.dedupKey(t, r.ID), ref(t.id, i), s.Now)
 	row := s.ids.Canonical(who)
 	s.stimulate(stimulus{kind: onEvent, typ: t, index: i, row: row, at: at, cause: cause, asked: true})
 	s.ask(t, row, cause, s.batch.change)
@@ -334,9 +335,15 @@ func getCell(c *column.Column, i uint32) value.Value {
 // ref packs an event's type and index into what the dedup set keeps.
 func ref(typ, index uint32) uint64 { return uint64(typ)<<40 | uint64(index) }
 
-func (s *State) sameID(r uint64, id []byte) bool {
-	t := s.types[r>>40]
-	return string(t.eid.Bytes(uint32(r&(1<<40-1)))) == string(id)
+func (s *State) sameID(r uint64, t *eventType, id []byte) bool {
+	return uint32(r>>40) == t.id && string(t.eid.Bytes(uint32(r&(1<<40-1)))) == string(id)
+}
+
+// dedupKey is an event's id within its type, in scratch memory.
+func (s *State) dedupKey(t *eventType, id []byte) []byte {
+	b := binary.AppendUvarint(s.batch.key[:0], uint64(t.id))
+	s.batch.key = append(b, id...)
+	return s.batch.key
 }
 
 // reject keeps an event that does not fit, with its bytes, so that it can be tried again.

@@ -108,7 +108,7 @@ func (s *State) Render(x Send, unsubscribe func(userID, channel string) string) 
 }
 
 // Preview renders a template that need not be saved for one person, with the newest event of the template's type.
-func (s *State) Preview(name string, body []byte, row uint32) (channel.Message, error) {
+func (s *State) Preview(name string, body []byte, row uint32, unsubscribe func(userID, channel string) string) (channel.Message, error) {
 	t, err := s.compileTemplate(name, body)
 	if err != nil {
 		return channel.Message{}, err
@@ -119,7 +119,11 @@ func (s *State) Preview(name string, body []byte, row uint32) (channel.Message, 
 			in.Event = mine[len(mine)-1]
 		}
 	}
-	c, err := t.compiled.Render(template.Input{Data: in, UnsubscribeURL: "https://example.org/unsubscribe"})
+	link := ""
+	if user := s.UserIDOf(row); user != "" && unsubscribe != nil {
+		link = unsubscribe(user, t.def.Channel)
+	}
+	c, err := t.compiled.Render(template.Input{Data: in, UnsubscribeURL: link})
 	m := channel.Message{Subject: c.Subject, Text: c.Text, HTML: c.HTML, URL: c.URL, Data: c.Data}
 	if m.Subject == "" {
 		m.Subject = c.Title

@@ -205,6 +205,7 @@ type batchScratch struct {
 	// Of the record under way.
 	cells      []cell
 	spill      []byte
+	key        []byte
 	idents     []identity.Identifier
 	holders    [][2]uint32 // rows of known identifiers, and whom they belonged to before
 	change     change      // what it does to who the person is

@@ -28,8 +28,8 @@ type Node struct {
 }
 
 const (
-	explainedEvents = 20   // event ids named
-	explainedFlips  = 256  // instants tried for Flip
+	explainedEvents = 20  // event ids named
+	explainedFlips  = 256 // instants tried for Flip
 )
 
 // Explain evaluates every part of the expression on its own. It is for reading, not for speed.

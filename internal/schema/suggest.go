@@ -21,6 +21,9 @@ func Nearest(name string, known []string) string {
 	sort.Strings(sorted)
 	best, bestDistance := "", 1<<30
 	for _, k := range sorted {
+		if k == name {
+			continue // it is known: spelling is not what is wrong with it
+		}
 		d := editDistance(strings.ToLower(name), strings.ToLower(k))
 		if d <= max(len(name), len(k))/3 && d < bestDistance {
 			best, bestDistance = k, d

@@ -11,7 +11,7 @@ import (
 func TestNearest(t *testing.T) {
 	known := []string{"purchase", "page_view", "add_to_cart", "price", "prize", "city", "qty", "id"}
 	for name, want := range map[string]string{
-		"purchase":               "purchase",
+		"purchase":               "", // known: spelling is not what is wrong with it
 		"PURCHASE":               "purchase",
 		"Purchse":                "purchase", // one letter left out
 		"purchasee":              "purchase", // one too many

@@ -100,6 +100,7 @@ func (e *ContentError) Is(target error) bool { return target == ErrContent }
 
 var (
 	errAbsent   = errors.New(`has no value; give a default, as in {{ customer.first_name | "there" }}`)
+	errNoLink   = errors.New("has no value: set the portal's unsubscribe URL (Settings.UnsubscribeURL) and a secret to sign it with (Config.Secret); visitors without a user id get no link")
 	errTooLarge = fmt.Errorf("is longer than %d bytes", MaxOutput)
 )
 
@@ -240,6 +241,8 @@ func (p *placeholder) value(in Input) (value.Value, error) {
 		v, err = p.fallback(in)
 	}
 	switch {
+	case err == nil && v.IsAbsent() && p.name == Unsubscribe:
+		return v, errNoLink
 	case err != nil:
 		return v, fmt.Errorf("%w: %w", errAbsent, err)
 	case v.IsAbsent():

@@ -178,7 +178,7 @@ func TestAbsentValues(t *testing.T) {
 		"{{customer.x}}":              `template "cart": text: 1:3: {{ customer.x }}: has no value; give a default`,
 		"{{ boom }}":                  `template "cart": text: 1:3: {{ boom }}: has no value; give a default, as in {{ customer.first_name | "there" }}: division by zero`,
 		"{{ customer.x | event.y }}":  `{{ customer.x }}: has no value`,
-		"{{unsubscribe_url}}":         `{{ unsubscribe_url }}: has no value`,
+		"{{unsubscribe_url}}":         `{{ unsubscribe_url }}: has no value: set the portal's unsubscribe URL`,
 		"{{ customer.x | boom\n\n }}": `1:3: {{ customer.x }}: has no value`,
 	} {
 		_, err := compile(t, Template{Text: "é " + src}).Render(Input{Data: map[string]value.Value{}})

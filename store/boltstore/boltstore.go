@@ -138,7 +138,7 @@ func openBolt(path string, o *bolt.Options) (db *bolt.DB, file *os.File, err err
 	case err == nil:
 		return db, file, nil
 	case errors.Is(err, berrors.ErrTimeout):
-		return nil, nil, fmt.Errorf("boltstore: %s: %w; close it there, or wait longer with Options.Timeout (now %v)",
+		return nil, nil, fmt.Errorf("boltstore: %s: %w; close it there first (waited %v)",
 			path, store.ErrLocked, o.Timeout.Round(time.Millisecond))
 	case errors.Is(err, berrors.ErrInvalid), errors.Is(err, berrors.ErrVersionMismatch), errors.Is(err, berrors.ErrChecksum):
 		err = damaged(path, "it is not a store file, or both of its meta pages are damaged: %v", err)
