@@ -27,7 +27,7 @@ type Dataflow struct {
 	Destinations []Destination `json:"destinations"` // each gets every row that is left
 }
 
-// Source says where rows come from. The columns of a CSV file are text unless Types says otherwise ("number",
+// Source says where rows come from. Lists and objects, such as line items, come from JSONL; a CSV cell holds one value. The columns of a CSV file are text unless Types says otherwise ("number",
 // "datetime", "boolean", …); those of a JSONL file have the types that its first lines suggest.
 type Source struct {
 	ID      string            `json:"id,omitempty"`
@@ -244,7 +244,7 @@ func (d Dataflows) compile(ctx context.Context, def Dataflow, now time.Time) (*f
 // Progress is how far a run is.
 type Progress struct {
 	Rows     int64         // read
-	Accepted int64         // events, profiles and objects that were taken
+	Accepted int64         // events, profiles and objects that were taken, duplicates among them
 	Rejected int64         // rows in the dead letter, and events that did not fit
 	Filtered int64         // left out by filters
 	Bytes    int64         // read
@@ -252,6 +252,13 @@ type Progress struct {
 	Rate     float64       // rows a second
 	Left     time.Duration // estimate; 0 when unknown
 	Elapsed  time.Duration
+
+	Duplicates int64 // events that were there already, by type and id
+}
+
+// progressOf adds to the engine's progress what only the fold knows.
+func progressOf(p flow.Progress, duplicates int64) Progress {
+	return Progress{p.Rows, p.Accepted, p.Rejected, p.Filtered, p.Bytes, p.Total, p.Rate, p.Left, p.Elapsed, duplicates}
 }
 
 // RunOptions say how to run a dataflow.
@@ -308,6 +315,7 @@ func (d Dataflows) Run(ctx context.Context, name string, opt *RunOptions) (FlowR
 				return FlowRun{}, err
 			}
 			sink.run, sink.now, ro.From = last.Run, utc(st.Now), &st.Cursor
+			sink.duplicates = st.Progress.Duplicates
 		}
 	}
 	f, err := d.compile(ctx, def, sink.now)
@@ -315,13 +323,13 @@ func (d Dataflows) Run(ctx context.Context, name string, opt *RunOptions) (FlowR
 		return FlowRun{}, err
 	}
 	ro.Progress = func(p flow.Progress) {
-		sink.progress = Progress(p)
+		sink.progress = progressOf(p, sink.duplicates)
 		if opt.Progress != nil {
-			opt.Progress(Progress(p))
+			opt.Progress(sink.progress)
 		}
 	}
 	res, err := f.Run(ctx, sink, ro)
-	sink.progress = Progress(res.Progress)
+	sink.progress = progressOf(res.Progress, sink.duplicates)
 	state := "done"
 	switch {
 	case errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded):
@@ -421,7 +429,9 @@ type flowSink struct {
 	flow, run string
 	now       time.Time // when the run began
 	progress  Progress
-	enc       record.Encoder
+
+	duplicates int64 // in this run so far
+	enc        record.Encoder
 }
 
 // Write implements flow.Sink.
@@ -451,8 +461,11 @@ func (k *flowSink) Write(ctx context.Context, b flow.Batch) ([]flow.Rejection, e
 	}
 	var refused []flow.Rejection
 	for i := range b.Items {
-		if v := verdicts[i]; v.Code == fold.Rejected {
+		switch v := verdicts[i]; v.Code {
+		case fold.Rejected:
 			refused = append(refused, flow.Rejection{Item: i, Reason: v.Reason})
+		case fold.Duplicate:
+			k.duplicates++
 		}
 	}
 	return refused, nil
