@@ -38,6 +38,7 @@
 //	customer.x, visitor.x, has(customer.x)             attributes of the profile
 //	events.NAME                                        its events of a type, oldest first: e.time, e.id, e.source, e.attribute
 //	e.product.brand                                    follows a reference to an object, as it was at the event's time
+//	e.items.exists(i, i.sku == "s1")                   line items: .filter .sum(i, i.price * i.quantity) and the other macros
 //	.filter .exists .all .map .size                    CEL's macros
 //	.within("30d")                                     now-30d < e.time <= now; units s m h d w
 //	.during("this_month")                              today yesterday this_week last_week last_7_days last_14_days

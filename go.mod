@@ -3,7 +3,7 @@ module github.com/embedcdp/cdp
 go 1.26
 
 require (
-	cel.dev/cel-go v0.33.2
+	cel.dev/cel-go v0.33.2 // the path of github.com/google/cel-go since v0.32
 	code.dny.dev/ssrf v0.3.0
 	github.com/RoaringBitmap/roaring/v2 v2.30.0
 	github.com/emersion/go-sasl v0.0.0-20241020182733-b788ff22d5a6
