@@ -187,7 +187,7 @@ func TestDataflowCancelAndResume(t *testing.T) {
 	ctx := t.Context()
 	c.Define(cdp.EventType{Name: "row", Attributes: cdp.Schema{"n": cdp.Number}})
 	require.NoError(t, c.Dataflows().Save(ctx, cdp.Dataflow{Name: "rows", Source: cdp.Source{Type: "csv", Path: path, Types: map[string]string{"n": "number", "t": "datetime"}},
-		Actions:      []cdp.Action{{ID: "young", Filter: &cdp.Filter{Where: `now < timestamp("2026-01-02T00:00:00Z")`}}},
+		Actions:      []cdp.Action{{ID: "young", Filter: &cdp.Filter{Where: `now == timestamp("2026-01-01T00:00:00Z")`}}},
 		Destinations: []cdp.Destination{{ID: "out", Events: &cdp.ToEvents{Name: "row", Time: "t", UserID: "u", Attributes: map[string]string{"n": "n"}}}}}))
 	var run cdp.FlowRun
 	rnd := rand.New(rand.NewPCG(3, 4))
@@ -296,8 +296,12 @@ func TestDataflowKilled(t *testing.T) {
 	}
 	c := openFlow(t, dir)
 	fmt.Println("running")
-	_, err := c.Dataflows().Run(t.Context(), "rows", &cdp.RunOptions{Resume: true})
+	runs, err := c.Dataflows().Runs(t.Context(), "rows")
 	require.NoError(t, err)
+	if len(runs) == 0 || runs[0].State != "done" { // else it was killed between its end and saying so
+		_, err = c.Dataflows().Run(t.Context(), "rows", &cdp.RunOptions{Resume: true})
+		require.NoError(t, err)
+	}
 	require.NoError(t, c.Close())
 	fmt.Println("finished")
 }
@@ -350,12 +354,14 @@ func TestDataflowKill(t *testing.T) {
 	require.NotZero(t, kills, "nobody was killed: the run is too quick")
 	c = openFlow(t, dir)
 	defer c.Close()
-	if !finished {
-		_, err := c.Dataflows().Run(ctx, "rows", &cdp.RunOptions{Resume: true})
-		require.NoError(t, err)
-	}
 	runs, err := c.Dataflows().Runs(ctx, "rows")
 	require.NoError(t, err)
+	if len(runs) == 0 || runs[0].State != "done" {
+		_, err := c.Dataflows().Run(ctx, "rows", &cdp.RunOptions{Resume: true})
+		require.NoError(t, err)
+		runs, err = c.Dataflows().Runs(ctx, "rows")
+		require.NoError(t, err)
+	}
 	require.Len(t, runs, 1, "one run, however often it was killed")
 	require.Equal(t, "done", runs[0].State)
 	n, err := c.Events().Count(ctx, "row")

@@ -157,10 +157,11 @@ func TestReloadMergedEnrolments(t *testing.T) {
 		func(w *world) { w.define("journey", "ja", goal("ja", "a")) },
 		func(w *world) { w.define("journey", "jb", goal("jb", "b")) },
 		func(w *world) { w.event("a", "1", "", "phone") },
-		func(w *world) { w.event("a", "2", "ana", "") },
-		func(w *world) { w.event("b", "3", "ana", "") },
-		func(w *world) { w.event("win", "4", "ana", "phone") },
-		func(w *world) { w.event("a", "5", "ana", "") },
+		func(w *world) { w.event("b", "2", "ana", "") },
+		func(w *world) { w.event("b", "3", "", "phone") },
+		func(w *world) { w.event("a", "4", "ana", "phone") },
+		func(w *world) { w.event("win", "5", "ana", "") },
+		func(w *world) { w.event("a", "6", "ana", "") },
 		func(w *world) { w.tick(48 * time.Hour) },
 	)
 	require.Equal(t, 2, w.s.EventCount("goal_reached"), "one in each journey")
