@@ -5,6 +5,7 @@ import (
 	"errors"
 	"log/slog"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -211,23 +212,23 @@ func TestSlowChannel(t *testing.T) {
 // Run sleeps while nothing is due, wakes for new events and for deadlines at their instant.
 func TestRunWakes(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		reads := 0
+		var reads atomic.Int32
 		ch := &scripted{now: time.Now, answer: func(m channel.Message) error {
 			if m.Attempt == 1 {
 				return channel.Throttled(errDown, 2*time.Hour)
 			}
 			return nil
 		}}
-		now := func() time.Time { reads++; return time.Now() }
+		now := func() time.Time { reads.Add(1); return time.Now() }
 		w := newWorld(t, now, dispatch.Options{}, map[string]channel.Channel{"a": ch})
 		ctx, stop := context.WithCancel(t.Context())
 		ended := make(chan error)
 		go func() { ended <- w.sender.Run(ctx) }()
 		synctest.Wait()
-		reads = 0
+		reads.Store(0)
 		time.Sleep(10 * time.Hour)
 		synctest.Wait()
-		require.Less(t, reads, 100, "Run does not spin while nothing is due")
+		require.Less(t, reads.Load(), int32(100), "Run does not spin while nothing is due")
 
 		at := time.Now()
 		w.happens("go_a", 1)

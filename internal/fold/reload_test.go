@@ -53,8 +53,13 @@ func (w *world) defineFlags(kind, name string, def any, flags byte) fold.Verdict
 
 func (w *world) event(name, id, user, anonymous string) {
 	w.t.Helper()
+	w.eventAt(w.now, name, id, user, anonymous)
+}
+
+func (w *world) eventAt(at time.Time, name, id, user, anonymous string) {
+	w.t.Helper()
 	var e record.Encoder
-	e.Begin(record.Head{Kind: record.KindEvent, Name: name, Time: w.now.UnixMicro(), ID: id})
+	e.Begin(record.Head{Kind: record.KindEvent, Name: name, Time: at.UnixMicro(), ID: id})
 	ids := [][2]string{{fold.UserID, user}, {fold.AnonymousID, anonymous}}
 	n := 0
 	for _, x := range ids {
@@ -167,6 +172,21 @@ func TestReloadMergedEnrolments(t *testing.T) {
 	require.Equal(t, 2, w.s.EventCount("goal_reached"), "one in each journey")
 	require.Equal(t, 3, w.s.EventCount("journey_exited"), "two by the goal, one by the merge")
 	require.Equal(t, 1, w.s.EventCount("journey_finished"))
+}
+
+// A late event says that a visitor is a customer. It is older than her entry, but what the visitor bought takes her out.
+func TestMergeByLateEvent(t *testing.T) {
+	j := delayed("j", "a", "1d")
+	j["exits"] = []obj{{"when": "events.buy.size() > 0", "reason": "buyer"}}
+	w := twice(t,
+		func(w *world) { w.define("event", "a", obj{"name": "a"}) },
+		func(w *world) { w.define("event", "buy", obj{"name": "buy"}) },
+		func(w *world) { w.define("journey", "j", j) },
+		func(w *world) { w.event("buy", "1", "", "phone") },
+		func(w *world) { w.event("a", "2", "ana", "") },
+		func(w *world) { w.eventAt(w.now.Add(-time.Hour), "a", "3", "ana", "phone") },
+	)
+	require.Equal(t, 1, w.s.EventCount("journey_exited"))
 }
 
 // Templates and segments that only an older version names are kept while people are inside that version.
