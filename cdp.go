@@ -84,7 +84,8 @@ func (c *Client) Close() error {
 // and hands messages to their channels. It sleeps while nothing is due. One Run for each client is enough; without any,
 // answers are still right at every instant, but journeys move and messages leave only when Tick is called.
 //
-// Run returns ctx's error when ctx ends, nil when the client is closed, and any other error when it cannot go on.
+// Run returns ctx's error when ctx ends, nil when the client is closed, and any other error when a commit fails; who wants
+// to go on after that calls it again.
 func (c *Client) Run(ctx context.Context) error {
 	if err := c.begin(ctx, "run"); err != nil {
 		return err

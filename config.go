@@ -32,7 +32,8 @@ type Config struct {
 	// messages already sent stop working with another secret. Default: none, and no unsubscribe links.
 	Secret []byte
 
-	// SendWorkers is how many messages are handed to channels at the same time. Default: 16.
+	// SendWorkers is how many messages are handed to each channel at the same time. A slow channel holds up no other.
+	// Default: 16.
 	SendWorkers int
 
 	// MaxAttempts is how often a message is tried before it is given up. Between attempts the wait doubles from

@@ -264,7 +264,7 @@ func progressOf(p flow.Progress, duplicates int64) Progress {
 // RunOptions say how to run a dataflow.
 type RunOptions struct {
 	Progress func(Progress) // called about once a second, and at the end
-	Resume   bool           // go on with the last run that did not come to its end, where it stopped
+	Resume   bool           // go on with the last run that did not come to its end, where it stopped; else begin a new one
 }
 
 // FlowRun is one run of a dataflow.
