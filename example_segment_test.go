@@ -154,3 +154,14 @@ func ExampleSegments_Plan() {
 	//   bitmap: has an event purchase (candidates)
 	//   kernel: attr city in ["Hue", "Hanoi"]
 }
+
+func ExampleSegments_Preview() {
+	ctx := context.Background()
+	c := shop()
+	defer c.Close()
+	buyers(ctx, c)
+	who, err := c.Segments().Preview(ctx, cdp.Segment{Name: "idea", Where: `events.purchase.sum(e, e.amount) >= 50`})
+	check(err)
+	fmt.Println(who.Len(), "people, and nothing was saved")
+	// Output: 2 people, and nothing was saved
+}

@@ -70,6 +70,25 @@ func (s Segments) Check(ctx context.Context, seg Segment) error {
 	return s.c.check(ctx, "segments.check", fold.DefSegment, seg.Name, seg)
 }
 
+// Preview finds who would be in a segment now, without saving it: how many, and who. Nothing is written.
+func (s Segments) Preview(ctx context.Context, seg Segment) (Set, error) {
+	body, err := encode(fold.DefSegment, seg.Name, seg)
+	if err != nil {
+		return Set{}, err
+	}
+	var rows *roaring.Bitmap
+	var problem error
+	if err := s.c.read(ctx, "segments.preview", func(st *fold.State) {
+		rows, problem = st.PreviewSegment(seg.Name, body, max(st.Now, s.c.Now().UnixMicro()))
+	}); err != nil {
+		return Set{}, err
+	}
+	if problem != nil {
+		return Set{}, &DefinitionError{"segment", seg.Name, problem}
+	}
+	return Set{c: s.c, rows: rows}, nil
+}
+
 // Count returns the number of members now.
 func (s Segments) Count(ctx context.Context, name string) (int, error) {
 	set, err := s.Set(ctx, name)

@@ -98,15 +98,17 @@ func (b *Bench) questions(ctx context.Context, out *printer) error {
 	return nil
 }
 
-// ask asks everybody once to warm up, then Runs times in turns. A segment question gives a second result: reading the
-// count of a segment that is kept up to date.
+// ask asks everybody once to warm up, then Runs times in turns. A segment question gives two further results: saving it
+// (compile, commit, fill), and reading the count of the saved one, which is kept up to date.
 func (r *rig) ask(ctx context.Context, q Question) ([]Result, error) {
 	res := Result{Bench: q.ID, What: q.What, Peer: "duckdb " + r.duck.version}
 	res.equal(true, "")
 	live := Result{Bench: q.ID + "/live", What: "the same, kept up to date", Peer: res.Peer}
 	live.equal(true, "")
+	saved := Result{Bench: q.ID + "/saved", What: "saved as a segment, durable", Peer: res.Peer}
+	saved.equal(true, "")
 	m := NewMembers(r.b.Data.Profiles)
-	var times, liveTimes, peerTimes, loopTimes []float64
+	var times, savedTimes, liveTimes, peerTimes, loopTimes []float64
 	quiet := listen()
 	for round := range r.b.Runs + 1 {
 		name := r.newName(q)
@@ -115,9 +117,13 @@ func (r *rig) ask(ctx context.Context, q Question) ([]Result, error) {
 		if err != nil {
 			return nil, err
 		}
-		liveTook := 0.0
+		savedTook, liveTook := 0.0, 0.0
 		if q.Where != "" {
 			var n int
+			savedTook, err = timed(func() error { return r.cdp.Segments().Save(ctx, cdp.Segment{Name: name, Where: q.Where}) })
+			if err != nil {
+				return nil, err
+			}
 			liveTook, err = timed(func() (err error) { n, err = r.cdp.Segments().Count(ctx, name); return err })
 			if err != nil {
 				return nil, err
@@ -134,7 +140,7 @@ func (r *rig) ask(ctx context.Context, q Question) ([]Result, error) {
 				return nil, err
 			}
 		} else {
-			times, liveTimes = append(times, took), append(liveTimes, liveTook)
+			times, savedTimes, liveTimes = append(times, took), append(savedTimes, savedTook), append(liveTimes, liveTook)
 			peerTimes, loopTimes = append(peerTimes, peerTook), append(loopTimes, loopTook)
 		}
 		res.equal(slices.Equal(own, peer) && slices.Equal(own, loop), "cdp %v, duckdb %v, loop %v", own, peer, loop)
@@ -144,7 +150,7 @@ func (r *rig) ask(ctx context.Context, q Question) ([]Result, error) {
 		res.Answer = own
 	}
 	res.Others = quiet.others()
-	live.Others = res.Others
+	live.Others, saved.Others = res.Others, res.Others
 	if err := r.profileQuestion(ctx, q); err != nil {
 		return nil, err
 	}
@@ -152,9 +158,10 @@ func (r *rig) ask(ctx context.Context, q Question) ([]Result, error) {
 	if q.Where == "" {
 		return []Result{res}, nil
 	}
-	live.Answer = res.Answer
+	live.Answer, saved.Answer = res.Answer, res.Answer
+	saved.times(median(savedTimes), median(peerTimes), median(loopTimes))
 	live.times(median(liveTimes), median(peerTimes), median(loopTimes))
-	return []Result{res, live}, nil
+	return []Result{res, saved, live}, nil
 }
 
 func (r *rig) askCDP(ctx context.Context, q Question, name string) (counts []int64, took float64, err error) {
@@ -207,11 +214,7 @@ func (r *rig) profileQuestion(ctx context.Context, q Question) error {
 	}
 	defer r.b.profile(q.ID)()
 	for start := time.Now(); time.Since(start) < 2*time.Second; {
-		name := r.newName(q)
-		if _, _, err := r.askCDP(ctx, q, name); err != nil {
-			return err
-		}
-		if err := r.forget(ctx, q, name); err != nil {
+		if _, _, err := r.askCDP(ctx, q, r.newName(q)); err != nil {
 			return err
 		}
 	}

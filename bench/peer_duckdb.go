@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"database/sql"
-	"database/sql/driver"
 	"fmt"
 	"path/filepath"
 	"strings"
@@ -91,7 +90,7 @@ func (p *duckDB) append(ctx context.Context, table string, rows func(*duckdb.App
 		return fmt.Errorf("duckdb: %w", err)
 	}
 	defer conn.Close()
-	a, err := duckdb.NewAppenderFromConn(conn.(driver.Conn), "", table)
+	a, err := duckdb.NewAppenderFromConn(conn, "", table)
 	if err != nil {
 		return fmt.Errorf("duckdb: append to %s: %w", table, err)
 	}

@@ -15,7 +15,7 @@ type Question struct {
 	// CDP asks through the public API. name is one that was not used before.
 	CDP func(ctx context.Context, c *cdp.Client, name string) ([]int64, error)
 
-	// Where is the condition of a segment question, for which CDP is to save and count; "" for others.
+	// Where is the condition of a segment question, which is also saved and kept up to date; "" for others.
 	Where string
 
 	// SQL gives one row of counts.
@@ -31,16 +31,13 @@ type Question struct {
 // Questions are all questions, in the order of their ids.
 var Questions = []Question{q0, q1, q2, q6}
 
-// segment makes the question of how many people meet a condition. It is asked as a new segment: saved and counted from
-// nothing. members is the SQL of the members' ids.
+// segment makes the question of how many people meet a condition. It is asked as a new segment: compiled and
+// its members found from nothing. members is the SQL of the members' ids.
 func segment(id, what, where, members string, loop func(l *Loops, m Members)) Question {
 	return Question{ID: id, What: what, Where: where,
 		CDP: func(ctx context.Context, c *cdp.Client, name string) ([]int64, error) {
-			if err := c.Segments().Save(ctx, cdp.Segment{Name: name, Where: where}); err != nil {
-				return nil, err
-			}
-			n, err := c.Segments().Count(ctx, name)
-			return []int64{int64(n)}, err
+			who, err := c.Segments().Preview(ctx, cdp.Segment{Name: name, Where: where})
+			return []int64{int64(who.Len())}, err
 		},
 		SQL:        "SELECT count(*) FROM (" + members + ")",
 		MembersSQL: members,

@@ -60,20 +60,7 @@ func (s *State) compileSegment(def *SegmentDef) (*celenv.Expr, *roweval.Program,
 }
 
 func (s *State) prepareSegment(name string, body []byte) (func(), error) {
-	var d SegmentDef
-	if err := strict(body, &d); err != nil {
-		return nil, err
-	}
-	if err := schema.CheckName("a segment", name); err != nil {
-		return nil, err
-	}
-	if d.Name != name {
-		return nil, fmt.Errorf("the definition is named %q, not %q", d.Name, name)
-	}
-	if d.Of != "" && d.Of != "customers" && d.Of != "visitors" {
-		return nil, fmt.Errorf("of %q: use \"customers\" or \"visitors\"", d.Of)
-	}
-	expr, prog, err := s.compileSegment(&d)
+	d, expr, prog, err := s.checkSegment(name, body)
 	if err != nil {
 		return nil, err
 	}
@@ -83,7 +70,26 @@ func (s *State) prepareSegment(name string, body []byte) (func(), error) {
 	if path := s.cycle(name, expr.Deps().Segments, nil); path != nil {
 		return nil, fmt.Errorf("segments ask for each other in a circle: %q", append([]string{name}, path...))
 	}
-	return func() { s.setSegment(&d, expr, prog) }, nil
+	return func() { s.setSegment(d, expr, prog) }, nil
+}
+
+// checkSegment reads and compiles a definition by itself, without looking at who uses it.
+func (s *State) checkSegment(name string, body []byte) (*SegmentDef, *celenv.Expr, *roweval.Program, error) {
+	var d SegmentDef
+	if err := strict(body, &d); err != nil {
+		return nil, nil, nil, err
+	}
+	if err := schema.CheckName("a segment", name); err != nil {
+		return nil, nil, nil, err
+	}
+	if d.Name != name {
+		return nil, nil, nil, fmt.Errorf("the definition is named %q, not %q", d.Name, name)
+	}
+	if d.Of != "" && d.Of != "customers" && d.Of != "visitors" {
+		return nil, nil, nil, fmt.Errorf("of %q: use \"customers\" or \"visitors\"", d.Of)
+	}
+	expr, prog, err := s.compileSegment(&d)
+	return &d, expr, prog, err
 }
 
 // cycle returns a path from one of the segments back to name, if there is one.
@@ -124,7 +130,12 @@ func (s *State) setSegment(d *SegmentDef, expr *celenv.Expr, prog *roweval.Progr
 func (s *State) setProgram(seg *segment, expr *celenv.Expr, prog *roweval.Program) {
 	seg.expr, seg.prog = expr, prog
 	seg.logical = plan.Simplify(plan.Logical(expr))
-	seg.plan = plan.Build(seg.logical, plan.Stats{Rows: uint64(s.ids.Rows()),
+	seg.plan = plan.Build(seg.logical, s.planStats())
+}
+
+// planStats are the sizes by which plans order their work.
+func (s *State) planStats() plan.Stats {
+	return plan.Stats{Rows: uint64(s.ids.Rows()),
 		Segment: func(name string) uint64 {
 			if other := s.segNamed[name]; other != nil {
 				return other.members.GetCardinality()
@@ -136,7 +147,7 @@ func (s *State) setProgram(seg *segment, expr *celenv.Expr, prog *roweval.Progra
 				return uint64(t.tab.Len())
 			}
 			return 0
-		}})
+		}}
 }
 
 // fill finds a segment's members from nothing, the way its plan says: bitmaps and columns where they are exact, the
@@ -156,6 +167,18 @@ func (s *State) fill(seg *segment) {
 		s.settleRow(row, s.Now)
 	}
 	s.settle()
+}
+
+// PreviewSegment finds who would be a member of a segment now, without making it one.
+func (s *State) PreviewSegment(name string, body []byte, now int64) (*roaring.Bitmap, error) {
+	d, expr, prog, err := s.checkSegment(name, body)
+	if err != nil {
+		return nil, err
+	}
+	p := plan.Build(plan.Simplify(plan.Logical(expr)), s.planStats())
+	return plan.Run(p, s.planSource(d.Of == "visitors"), func(row uint32) bool {
+		return prog.Eval(roweval.Input{Person: person{s, row}, Objects: s, Now: now}).True()
+	}), nil
 }
 
 // answer evaluates a segment's condition for one row. A panic inside the evaluation is a defect, and closes the client like
