@@ -325,7 +325,7 @@ func (s *journeyScript) timeline(who string) []string {
 	}
 	var out []string
 	for _, e := range entries {
-		id := fmt.Sprint(e.ID, e.Name, e.Time, e.Attributes["segment"])
+		id := fmt.Sprint(who, e.ID, e.Name, e.Time, e.Attributes["segment"])
 		if s.seen[id] {
 			continue
 		}

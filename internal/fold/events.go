@@ -163,6 +163,9 @@ func (s *State) event(r *record.Record, names []string, arrived int64, cause Cau
 	if at == 0 {
 		at = arrived
 	}
+	if cause == CauseTrack && at < s.Now-grace {
+		cause = CauseLate // it still moves segments and waits, but starts no journey
+	}
 	source := ""
 	if r.Source != 0 || names[r.Source] != "" {
 		source = names[r.Source]

@@ -183,9 +183,10 @@ const (
 	CauseMerge  Cause = 4 // two profiles became one
 	CauseTime   Cause = 5 // time passed
 	CauseReplay Cause = 6 // a rejected event was accepted after all
+	CauseLate   Cause = 7 // an event came more than the grace after it happened
 )
 
-var causeNames = [...]string{"", "track", "import", "definition", "merge", "time", "replay"}
+var causeNames = [...]string{"", "track", "import", "definition", "merge", "time", "replay", "late"}
 
 func (c Cause) String() string { return causeNames[c] }
 
