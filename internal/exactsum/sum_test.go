@@ -1,4 +1,4 @@
-package insight
+package exactsum
 
 import (
 	"math"
@@ -19,13 +19,8 @@ func bigSum(values []float64) float64 {
 	return f
 }
 
-func sumOf(values []float64) float64 {
-	var s Sum
-	for _, v := range values {
-		s.Add(v)
-	}
-	return s.Value()
-}
+// of is Of for a slice.
+func of(values []float64) float64 { return Of(values...) }
 
 func TestSumFacts(t *testing.T) {
 	tiny := math.SmallestNonzeroFloat64
@@ -49,7 +44,7 @@ func TestSumFacts(t *testing.T) {
 		{[]float64{1 << 53, 1, -tiny}, 1 << 53},    // just below
 		{[]float64{math.Inf(1), math.NaN(), 2}, 2}, // what is not finite does not count
 	} {
-		require.Equal(t, c.want, sumOf(c.values), "%v", c.values)
+		require.Equal(t, c.want, of(c.values), "%v", c.values)
 	}
 }
 
@@ -67,7 +62,7 @@ func TestSumAgainstBigFloats(t *testing.T) {
 			}
 		}
 		want := bigSum(values)
-		require.Equal(t, want, sumOf(values), "%v", values)
+		require.Equal(t, want, of(values), "%v", values)
 
 		r.Shuffle(len(values), func(i, j int) { values[i], values[j] = values[j], values[i] })
 		var a, b Sum
@@ -92,26 +87,4 @@ func TestSumCarriesInTime(t *testing.T) {
 	}
 	require.Equal(t, 5.0, s.Value())
 	require.Less(t, s.pending, 10)
-}
-
-func TestSelectNthAgainstSorting(t *testing.T) {
-	r := rand.New(rand.NewPCG(3, 4))
-	for range 500 {
-		v := make([]int64, 1+r.IntN(300))
-		for i := range v {
-			v[i] = r.Int64N(1 + r.Int64N(1000))
-		}
-		n := r.IntN(len(v))
-		less, equal := 0, 0
-		got := selectNth(v, n)
-		for i, x := range v {
-			if x < got {
-				less++
-			} else if x == got {
-				equal++
-			}
-			require.False(t, i < n && x > got || i > n && x < got, "place %d of %v", n, v)
-		}
-		require.True(t, less <= n && n < less+equal)
-	}
 }
