@@ -12,6 +12,7 @@ import (
 	"github.com/embedcdp/cdp/internal/fold"
 	"github.com/embedcdp/cdp/internal/insight"
 	"github.com/embedcdp/cdp/internal/insight/table"
+	"github.com/embedcdp/cdp/internal/journey"
 	"github.com/embedcdp/cdp/internal/report"
 )
 
@@ -267,7 +268,7 @@ func (i Insights) Funnel(ctx context.Context, q Funnel) (out FunnelReport, err e
 	}
 	run := insight.Funnel{Order: insight.Order(q.Order), Range: rng, Times: q.Order != AnyOrder, Lists: true}
 	if q.Window != "" {
-		if run.Window, err = fold.ParseDuration(q.Window); err != nil {
+		if run.Window, err = journey.ParseDuration(q.Window); err != nil {
 			return out, fmt.Errorf("funnel: window: %w", err)
 		}
 	}

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/embedcdp/cdp/internal/journey"
 	"github.com/embedcdp/cdp/internal/record"
 	"github.com/embedcdp/cdp/internal/schema"
 	"github.com/embedcdp/cdp/internal/value"
@@ -95,7 +96,7 @@ func ParseSettings(body []byte) (Settings, error) {
 	for i := range t.Caps {
 		c := &t.Caps[i]
 		var err error
-		if c.window, err = ParseDuration(c.Per); err != nil {
+		if c.window, err = journey.ParseDuration(c.Per); err != nil {
 			return t, fmt.Errorf("cap %d: per: %w", i+1, err)
 		}
 		if c.Max < 0 || c.window <= 0 {
@@ -569,21 +570,4 @@ func (s *State) learnProfileAttribute(name string, encoded []byte) (*attribute, 
 	a := s.addAttribute(name, decl)
 	s.rebuildCatalogue()
 	return a, ""
-}
-
-// ParseDuration reads a whole number with a unit: s, m, h, d (24 hours) or w. The result is in microseconds.
-func ParseDuration(text string) (int64, error) {
-	units := map[byte]int64{'s': 1, 'm': 60, 'h': 3600, 'd': 86400, 'w': 7 * 86400}
-	n := int64(0)
-	for i := 0; i < len(text); i++ {
-		if c := text[i]; '0' <= c && c <= '9' && n < 1e9 {
-			n = n*10 + int64(c-'0')
-			continue
-		}
-		if u := units[text[i]]; u != 0 && i > 0 && i == len(text)-1 {
-			return n * u * 1e6, nil
-		}
-		break
-	}
-	return 0, fmt.Errorf("%q is no duration: use a whole number and s, m, h, d or w, as in \"30d\"", text)
 }

@@ -417,7 +417,11 @@ func (s *State) flip(seg *segment, row uint32, in bool, at int64, cause Cause) {
 	s.lastFlip.Grow(int(row) + 1)
 	t.Column("prev").SetUint(i, s.lastFlip.Uint(row))
 	s.lastFlip.SetUint(row, i+1)
-	s.mix(uint64(row)<<32 | uint64(seg.id)<<1 | uint64(map[bool]int{true: 1}[in]))
+	entered := uint64(0)
+	if in {
+		entered = 1
+	}
+	s.mix(uint64(row)<<32 | uint64(seg.id)<<1 | entered)
 	for _, dep := range seg.dependents {
 		s.touch(dep, cause)
 	}
