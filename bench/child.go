@@ -18,8 +18,8 @@ import (
 // This file runs this program again as a child that does nothing but use the library: to see its memory alone, and to
 // kill it.
 //
-//	bench child answer FILE SEGMENTS   opens the file, answers, prints an openedFile as JSON
-//	bench child intake FILE FIRST      tracks batches for ever, from further event FIRST on; a line for each
+//	bench child answer FILE SEGMENTS         opens the file, answers, prints an openedFile as JSON
+//	bench child intake FILE PROFILES FIRST   tracks batches for ever, from further event FIRST on; a line for each
 
 const childCommand = "child"
 
@@ -34,17 +34,20 @@ type openedFile struct {
 }
 
 func child(args []string) {
-	err := errors.New("bench child answer FILE SEGMENTS | intake FILE FIRST: this is for the program itself")
-	if len(args) == 3 {
-		n, e := strconv.Atoi(args[2])
-		switch {
-		case e != nil:
-			err = e
-		case args[0] == "answer":
-			err = childAnswer(args[1], n)
-		case args[0] == "intake":
-			err = childIntake(args[1], n)
+	err := errors.New("bench child answer FILE SEGMENTS | intake FILE PROFILES FIRST: this is for the program itself")
+	var numbers []int
+	for _, a := range args[min(2, len(args)):] {
+		n, e := strconv.Atoi(a)
+		if e != nil {
+			break
 		}
+		numbers = append(numbers, n)
+	}
+	switch {
+	case len(numbers) == 1 && args[0] == "answer":
+		err = childAnswer(args[1], numbers[0])
+	case len(numbers) == 2 && args[0] == "intake":
+		err = childIntake(args[1], numbers[0], numbers[1])
 	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "bench child:", err)
@@ -78,26 +81,26 @@ func childAnswer(path string, segments int) error {
 	return json.NewEncoder(os.Stdout).Encode(out)
 }
 
-func childIntake(path string, first int) error {
+func childIntake(path string, profiles, first int) error {
 	c, err := openFile(path)
 	if err != nil {
 		return err
 	}
 	for ; ; first += batchSize {
-		if _, err := c.Track(context.Background(), further(first, batchSize)...); err != nil {
+		if _, err := c.Track(context.Background(), further(profiles, first, batchSize)...); err != nil {
 			return err
 		}
 		fmt.Println(first + batchSize)
 	}
 }
 
-// further makes events that are not in the data set: of 100,000 people, happening now.
-func further(first, n int) []cdp.Event {
+// further makes events that are not in the data set, of its people, happening now.
+func further(profiles, first, n int) []cdp.Event {
 	events := make([]cdp.Event, n)
 	for k := range events {
 		i := first + k
 		r := draw(streamFurther, i)
-		events[k] = cdp.Event{ID: EventID(i), Name: eventNames[r%3], UserID: UserID(below(r>>8, 100_000)), Time: now,
+		events[k] = cdp.Event{ID: EventID(i), Name: eventNames[r%3], UserID: UserID(below(r>>8, profiles)), Time: now,
 			Attributes: cdp.Attrs{"category": categories[r>>40%20], "sku": SKU(uint16(r >> 50 % skus)), "amount": 9.5}}
 	}
 	return events
@@ -118,8 +121,8 @@ func answerOf(ctx context.Context, path string, segments int) (out openedFile, e
 
 // killedIntake has a child track into a file, kills it after a time, and returns the number of the first event that was
 // not acknowledged.
-func killedIntake(ctx context.Context, path string, first int, after time.Duration) (next int, err error) {
-	cmd, err := childProcess(ctx, "intake", path, first)
+func killedIntake(ctx context.Context, path string, profiles, first int, after time.Duration) (next int, err error) {
+	cmd, err := childProcess(ctx, "intake", path, profiles, first)
 	if err != nil {
 		return 0, err
 	}
@@ -147,12 +150,16 @@ func killedIntake(ctx context.Context, path string, first int, after time.Durati
 	return next, ctx.Err()
 }
 
-func childProcess(ctx context.Context, what, path string, n int) (*exec.Cmd, error) {
+func childProcess(ctx context.Context, what, path string, numbers ...int) (*exec.Cmd, error) {
 	self, err := os.Executable()
 	if err != nil {
 		return nil, err
 	}
-	cmd := exec.CommandContext(ctx, self, childCommand, what, path, strconv.Itoa(n))
+	args := []string{childCommand, what, path}
+	for _, n := range numbers {
+		args = append(args, strconv.Itoa(n))
+	}
+	cmd := exec.CommandContext(ctx, self, args...)
 	cmd.Stderr = os.Stderr
 	return cmd, nil
 }

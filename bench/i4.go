@@ -15,8 +15,6 @@ import (
 // no event from coming twice, has no index and knows no profiles. They take chunks in turns. Making the events is outside
 // the time; the appender's last flush is in it.
 
-const importBatch = 10_000
-
 func i4(ctx context.Context, b *Bench, emit func(Result)) error {
 	d := b.Data
 	c, err := openCDP(ctx, b.Dir, "i4.cdp")

@@ -27,7 +27,6 @@ type Loops struct {
 
 	bought struct { // purchases ordered by customer, then time; those of customer c are from[c] to from[c+1]-1
 		from     []uint32
-		time     []int64
 		category []uint8
 		cents    []uint16
 	}
@@ -39,6 +38,7 @@ type Loops struct {
 	// Scratch, so that nobody measures the making of it: one a customer, with any content.
 	counts  []uint8
 	wide    []uint64
+	sums    []uint32 // one a purchase, and one more
 	members Members
 }
 
@@ -69,12 +69,13 @@ func NewLoops(d *Data) *Loops {
 func (l *Loops) orderPurchases(d *Data) {
 	b := &l.bought
 	n := len(l.purchases.time)
+	l.sums = make([]uint32, n+1)
 	b.from = starts(l.purchases.customer, l.Customers)
-	b.time, b.category, b.cents = make([]int64, n), make([]uint8, n), make([]uint16, n)
+	b.category, b.cents = make([]uint8, n), make([]uint16, n)
 	next := slices.Clone(b.from)
 	for i, c := range d.Customer {
 		if d.Type[i] == purchase {
-			b.time[next[c]], b.category[next[c]], b.cents[next[c]] = d.Time[i], d.Category[i], d.Cents[i]
+			b.category[next[c]], b.cents[next[c]] = d.Category[i], d.Cents[i]
 			next[c]++
 		}
 	}

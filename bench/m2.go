@@ -77,7 +77,7 @@ func m3Kill(ctx context.Context, b *Bench, emit func(Result)) error {
 		return err
 	}
 	defer os.Remove(path)
-	next, err := killedIntake(ctx, path, b.Data.Events, killAfter)
+	next, err := killedIntake(ctx, path, b.Data.Profiles, b.Data.Events, killAfter)
 	if err != nil {
 		return err
 	}

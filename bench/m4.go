@@ -19,7 +19,7 @@ const (
 func m4(ctx context.Context, b *Bench, emit func(Result)) error {
 	return b.withCopy(ctx, "readers.cdp", func(c *cdp.Client, _ *testClock) error {
 		next := b.Data.Events
-		alone, err := batchTimes(ctx, c, &next)
+		alone, err := batchTimes(ctx, c, b.Data.Profiles, &next)
 		if err != nil {
 			return err
 		}
@@ -33,7 +33,7 @@ func m4(ctx context.Context, b *Bench, emit func(Result)) error {
 			}
 			read <- err
 		}()
-		beside, err := batchTimes(ctx, c, &next)
+		beside, err := batchTimes(ctx, c, b.Data.Profiles, &next)
 		stop()
 		if e := <-read; err == nil {
 			err = e
@@ -55,9 +55,9 @@ func m4(ctx context.Context, b *Bench, emit func(Result)) error {
 }
 
 // batchTimes tracks batches of further events one by one, and returns what each took in milliseconds.
-func batchTimes(ctx context.Context, c *cdp.Client, next *int) (times []float64, err error) {
+func batchTimes(ctx context.Context, c *cdp.Client, profiles int, next *int) (times []float64, err error) {
 	for start := time.Now(); len(times) < m4Batches && time.Since(start) < m4Limit; {
-		batch := [][]cdp.Event{further(*next, batchSize)}
+		batch := [][]cdp.Event{further(profiles, *next, batchSize)}
 		*next += batchSize
 		began := time.Now()
 		if err := trackBatches(ctx, c, batch, 1); err != nil {

@@ -22,12 +22,7 @@ func loopQ3(l *Loops, m Members) {
 	customers := l.all.customer[first:end]
 	for i, what := range l.all.what[first:end] {
 		c := customers[i]
-		bit := uint64(1) << (c & 63)
-		if what == cart {
-			m[c>>6] |= bit
-		}
-		if what == purchase {
-			m[c>>6] &^= bit
-		}
+		does, adds := uint64(b2i(what != view)), uint64(b2i(what == cart))
+		m[c>>6] = m[c>>6]&^(does<<(c&63)) | adds<<(c&63)
 	}
 }

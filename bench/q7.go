@@ -73,10 +73,11 @@ func q7Cells(rows []int64) []int64 {
 // loopQ7 has a bit for each week in which a person viewed. The lowest is the cohort.
 func loopQ7(l *Loops) []int64 {
 	cells := make([]int64, q7Weeks*q7Weeks)
+	start := q7Start << 2
 	for c := range l.Customers {
 		var weeks uint64
 		for _, e := range l.journeys[l.from[c]:l.from[c+1]] {
-			week := uint64(e>>2-q7Start) / uint64(7*day)
+			week := uint64(e-start) / uint64(4*7*day) // e is in quarters of a microsecond
 			weeks |= uint64(b2i(e&3 == view)) << (week & 63)
 		}
 		if weeks == 0 {

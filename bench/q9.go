@@ -1,5 +1,7 @@
 package main
 
+import "math/bits"
+
 // q9: whose last purchase is older than 60 days, and who bought most often in one category. Of categories bought equally
 // often the one bought last counts.
 
@@ -21,28 +23,41 @@ var q9SQL = `SELECT customer FROM (
 		GROUP BY customer, category)
 	GROUP BY customer HAVING max(latest) < ` + sqlNow + ` - INTERVAL 60 DAY AND arg_max(category, (n, latest)) = 'shoes'`
 
+// loopQ9 first marks who bought in the category before that time, and unmarks who bought since; the few that are left are
+// looked at one by one.
 func loopQ9(l *Loops, m Members) {
 	clear(m)
-	p := &l.bought
-	cut := now.UnixMicro() - q9Window
-	var counts [32]uint32
-	for c := range l.Customers {
-		from, to := p.from[c], p.from[c+1]
-		if from == to || p.time[to-1] >= cut {
-			continue
+	p := &l.purchases
+	cut, end := searchTime(p.time, now.UnixMicro()-q9Window-1), searchTime(p.time, now.UnixMicro())
+	for i, category := range p.category[:cut] {
+		if category == q9Category {
+			c := p.customer[i]
+			m[c>>6] |= 1 << (c & 63)
 		}
-		own := p.category[from:to]
-		most, best := uint32(0), uint8(0)
-		for _, category := range own {
-			k := &counts[category&31]
-			*k++
-			if *k >= most { // as often as the best so far, and later
-				most, best = *k, category
+	}
+	for _, c := range p.customer[cut:end] {
+		m[c>>6] &^= 1 << (c & 63)
+	}
+	for w, left := range m {
+		for ; left != 0; left &= left - 1 {
+			k := bits.TrailingZeros64(left)
+			c := w<<6 | k
+			if mostFrequent(l.bought.category[l.bought.from[c]:l.bought.from[c+1]]) != q9Category {
+				m[w] &^= 1 << k
 			}
 		}
-		for _, category := range own {
-			counts[category&31] = 0
-		}
-		m[c>>6] |= uint64(b2i(best == q9Category)) << (c & 63)
 	}
+}
+
+// mostFrequent is the category that comes most often, of those that come equally often the one that comes last.
+func mostFrequent(purchases []uint8) (best uint8) {
+	var counts [32]uint32
+	most := uint32(0)
+	for _, category := range purchases {
+		counts[category&31]++
+		if k := counts[category&31]; k >= most { // as often as the best so far, and later
+			most, best = k, category
+		}
+	}
+	return best
 }

@@ -79,7 +79,7 @@ func (b *Bench) costs(ctx context.Context, path string, d *Data, known map[strin
 	}
 	out = append(out, cost{"q10", "the median of q10", "flat", ten.P50Ms, ten.difference})
 	next := d.Events
-	times, err := batchTimes(ctx, c, &next)
+	times, err := batchTimes(ctx, c, d.Profiles, &next)
 	return append(out, cost{"intake", "a batch of 1,000, the median", "<= 1.2 times", median(times), ""}), err
 }
 
