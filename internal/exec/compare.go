@@ -16,10 +16,10 @@ import (
 // block holds the values of the items of one frame: that slice is set which the vector's kind names. Items beyond the end
 // of the slice are absent; a nil slice means that all are.
 type block struct {
-	nums  []float64 // NaN is absent
-	times []int64   // column.AbsentInt is absent
-	flags []uint8   // 0 absent, 1 false, 2 true
-	codes []uint32  // 0 is absent, or "" in a vector where nothing is
+	nums  []float64    // NaN is absent
+	times []int64      // column.AbsentInt is absent
+	flags []uint8      // 0 absent, 1 false, 2 true
+	codes column.Codes // 0 is absent, or "" in a vector where nothing is
 
 	own struct { // memory for values that are computed; the slices above may be a column's own
 		nums  []float64
@@ -122,10 +122,17 @@ func (t *test) mark(b *block, out []uint64) {
 	case value.Datetime:
 		mark(out, len(b.times), func(i int) uint64 { return t.timeWord(b.times[i:min(i+64, len(b.times))]) })
 	case value.Boolean:
-		mark(out, len(b.flags), func(i int) uint64 { return codeWord(t.table, b.flags[i:min(i+64, len(b.flags))]) })
+		markCodes(out, b.flags, t.table)
 	case value.String:
-		mark(out, len(b.codes), func(i int) uint64 { return codeWord(t.table, b.codes[i:min(i+64, len(b.codes))]) })
-		if n := len(b.codes); t.table[0] != 0 && n < len(out)*64 { // a chunk without memory: "" everywhere
+		switch {
+		case b.codes.B != nil:
+			markCodes(out, b.codes.B, t.table)
+		case b.codes.H != nil:
+			markCodes(out, b.codes.H, t.table)
+		default:
+			markCodes(out, b.codes.W, t.table)
+		}
+		if n := b.codes.Len(); t.table[0] != 0 && n < len(out)*64 { // a chunk without memory: "" everywhere
 			for i := n; i < len(out)*64; i++ {
 				out[i>>6] |= 1 << (i & 63)
 			}
@@ -185,7 +192,11 @@ func (t *test) timeWord(v []int64) uint64 {
 	return w
 }
 
-func codeWord[T uint8 | uint32](table []uint8, v []T) uint64 {
+func markCodes[T uint8 | uint16 | uint32](out []uint64, v []T, table []uint8) {
+	mark(out, len(v), func(i int) uint64 { return codeWord(table, v[i:min(i+64, len(v))]) })
+}
+
+func codeWord[T uint8 | uint16 | uint32](table []uint8, v []T) uint64 {
 	var w uint64
 	for i := len(v) - 1; i >= 0; i-- {
 		w = w + w + uint64(table[v[i]])

@@ -136,10 +136,10 @@ func (c *pair) mark(f *frame, s *scratch, want bool, out []uint64) {
 	cut(out, f.n)
 }
 
-func textAt(t texts, codes []uint32, i int) (string, bool) {
+func textAt(t texts, codes column.Codes, i int) (string, bool) {
 	var code uint32
-	if i < len(codes) {
-		code = codes[i]
+	if i < codes.Len() {
+		code = codes.At(i)
 	}
 	return t.text(code), code != 0 || t.emptyToo()
 }

@@ -36,8 +36,9 @@ func key(b *block, kind value.Kind, i int, empty bool) (k uint64, there bool) {
 			return uint64(b.flags[i]), b.flags[i] != 0
 		}
 	case value.String:
-		if i < len(b.codes) {
-			return uint64(b.codes[i]), b.codes[i] != 0 || empty
+		if i < b.codes.Len() {
+			code := b.codes.At(i)
+			return uint64(code), code != 0 || empty
 		}
 		return 0, empty
 	}

@@ -90,22 +90,30 @@ func (r *reference) load(f *frame, b *block) {
 		b.flags = follow(r, r.flags, ids, when, b.own.flags)
 	case value.String:
 		b.own.codes = room(b.own.codes, f.n)
-		b.codes = follow(r, r.codes, ids, when, b.own.codes)
+		b.codes = column.Codes{W: follow(r, r.codes, ids, when, b.own.codes)}
 	}
 }
 
-func follow[T any](r *reference, values []T, ids []uint32, when []int64, out []T) []T {
-	if ids == nil {
-		return out[:0]
+func follow[T any](r *reference, values []T, ids column.Codes, when []int64, out []T) []T {
+	switch {
+	case ids.B != nil:
+		followed(r, values, ids.B, when, out)
+	case ids.H != nil:
+		followed(r, values, ids.H, when, out)
+	case ids.W != nil:
+		followed(r, values, ids.W, when, out)
 	}
+	return out[:ids.Len()]
+}
+
+func followed[T any, C uint8 | uint16 | uint32](r *reference, values []T, ids []C, when []int64, out []T) {
 	for i, id := range ids {
 		slot := r.slot[id]
 		if slot == several {
-			slot = r.past[id].at(when[i])
+			slot = r.past[uint32(id)].at(when[i])
 		}
 		out[i] = values[slot]
 	}
-	return out
 }
 
 // at is the last version not after t, else the first.

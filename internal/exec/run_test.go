@@ -54,10 +54,17 @@ func randomExpression(r *rand.Rand, depth int) string {
 
 func compile(t testing.TB, w *world, src string) *celenv.Expr {
 	t.Helper()
-	e, err := celenv.Compile(w.cat, celenv.Scope{Person: true, Want: celenv.Bool}, src)
-	require.NoError(t, err, src)
+	e := compiled[src]
+	if e == nil {
+		var err error
+		e, err = celenv.Compile(w.cat, celenv.Scope{Person: true, Want: celenv.Bool}, src)
+		require.NoError(t, err, src)
+		compiled[src] = e
+	}
 	return e
 }
+
+var compiled = map[string]*celenv.Expr{} // every world has the same catalogue
 
 // check compares the plans of an expression, simplified or not, lasting or not, with the oracle asked about everybody.
 func check(t *testing.T, w *world, src string) {

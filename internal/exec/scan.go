@@ -97,6 +97,9 @@ func (sc *scan) run(newSink func() sink) []sink {
 
 // timesIn are the first and the last time in a chunk.
 func timesIn(c *column.Column, k int) (first, last int64) {
+	if first, last, ok := c.IntRange(k); ok {
+		return first, last
+	}
 	times := c.Ints(k)
 	first, last = times[0], times[0]
 	for _, t := range times {

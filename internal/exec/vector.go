@@ -47,7 +47,7 @@ type direct struct {
 func (v direct) kind() value.Kind { return v.of }
 
 func (v direct) load(f *frame, b *block) {
-	b.nums, b.times, b.flags, b.codes = nil, nil, nil, nil
+	b.nums, b.times, b.flags, b.codes = nil, nil, nil, column.Codes{}
 	if v.col == nil {
 		return
 	}
@@ -105,9 +105,9 @@ func (v ofPerson) load(f *frame, b *block) {
 		}
 	case value.String:
 		b.own.codes = room(b.own.codes, f.n)
-		b.codes = b.own.codes
+		b.codes = column.Codes{W: b.own.codes}
 		for i, row := range f.who {
-			b.codes[i] = v.col.Code(row)
+			b.own.codes[i] = v.col.Code(row)
 		}
 	}
 }
@@ -134,7 +134,7 @@ func (v *results) kind() value.Kind { return v.of }
 
 func (v *results) load(f *frame, b *block) {
 	from := f.k * column.ChunkRows
-	b.nums, b.times, b.flags, b.codes = part(v.nums, from, f.n), part(v.times, from, f.n), part(v.flags, from, f.n), part(v.codes, from, f.n)
+	b.nums, b.times, b.flags, b.codes = part(v.nums, from, f.n), part(v.times, from, f.n), part(v.flags, from, f.n), column.Codes{W: part(v.codes, from, f.n)}
 }
 
 func part[T any](s []T, from, n int) []T {

@@ -85,6 +85,8 @@ func (o *one) Events(typ string) []roweval.Event {
 	return out
 }
 
+var declared = catalogue()
+
 func catalogue() *schema.Catalogue {
 	num, str, flag, at := schema.Attr{Type: schema.Number}, schema.Attr{Type: schema.String}, schema.Attr{Type: schema.Boolean}, schema.Attr{Type: schema.Datetime}
 	hanoi, err := time.LoadLocation("Asia/Ho_Chi_Minh")
@@ -117,7 +119,7 @@ var (
 
 // newWorld makes rows profile rows with so many events of each type.
 func newWorld(r *rand.Rand, rows, events int) *world {
-	w := &world{cat: catalogue(), now: noon, attrs: map[string]*column.Column{}, tables: map[string]*Events{}, columns: map[string]map[string]*column.Column{},
+	w := &world{cat: declared, now: noon, attrs: map[string]*column.Column{}, tables: map[string]*Events{}, columns: map[string]map[string]*column.Column{},
 		stores: map[string]*column.Table{}, objects: map[string][]version{}, ask: NewSet(rows), linked: r.IntN(2) == 0}
 	for name, attr := range w.cat.Profile {
 		if k, ok := kinds[attr.Type]; ok && name != "ghost" {

@@ -40,7 +40,7 @@ type segment struct {
 	deps     celenv.Deps
 	logical  plan.Node
 	plan     plan.Physical // who is a member at an instant
-	rank     int // above every segment it asks for
+	rank     int           // above every segment it asks for
 	members  *roaring.Bitmap
 	pending  map[uint32]int64 // the one valid deadline of a row
 

@@ -20,7 +20,7 @@ type question struct {
 }
 
 func (q question) People() exec.Set          { return q.people.of(q.State, q.visitors) }
-func (q question) Canonical() []uint32       { return q.people.whose(q.State) }
+func (q question) Canonical() []uint32       { return q.ids.Canonicals() }
 func (q question) Calendar() celenv.Calendar { return celenv.CalendarOf(q.Catalogue) }
 func (q question) Now() int64                { return q.at }
 func (q question) True(row uint32) bool      { return q.is(row) }
@@ -65,56 +65,35 @@ func (q question) Events(typ string) *exec.Events {
 		}}
 }
 
-// people keeps who is canonical and who is a customer, as sets, from one question to the next. It has a lock of its own,
-// since readers ask while they share the state.
+// people keeps who is a customer and who a visitor, as sets, from one question to the next. It has a lock of its own, since
+// readers ask while they share the state.
 type people struct {
 	mu        sync.Mutex
-	rows      int // when it was made; a new row or link makes it anew
+	rows      int // when they were made; a new row, user id or link makes them anew
 	groups    int
 	customers int
-	canonical []uint32
 	sets      [2]exec.Set // customers, visitors
-}
-
-func (p *people) whose(s *State) []uint32 {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.renew(s)
-	return p.canonical
 }
 
 func (p *people) of(s *State, visitors bool) exec.Set {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.renew(s)
-	if visitors {
-		return p.sets[1]
-	}
-	return p.sets[0]
-}
-
-func (p *people) renew(s *State) {
 	rows, groups, customers := s.ids.Rows(), s.ids.Profiles(), s.ids.Customers()
-	if p.sets[0] != nil && rows == p.rows && groups == p.groups && customers == p.customers {
-		return
-	}
-	p.rows, p.groups, p.customers = rows, groups, customers
-	p.sets = [2]exec.Set{exec.NewSet(rows), exec.NewSet(rows)}
-	p.canonical = nil
-	if groups != rows {
-		p.canonical = make([]uint32, rows)
-	}
-	for row := range uint32(rows) {
-		whose := s.ids.Canonical(row)
-		if p.canonical != nil {
-			p.canonical[row] = whose
-		}
-		if whose == row {
-			if s.ids.IsCustomer(row) {
-				p.sets[0].Add(row)
-			} else {
-				p.sets[1].Add(row)
+	if p.sets[0] == nil || rows != p.rows || groups != p.groups || customers != p.customers {
+		p.rows, p.groups, p.customers = rows, groups, customers
+		p.sets = [2]exec.Set{exec.NewSet(rows), exec.NewSet(rows)}
+		for row := range uint32(rows) {
+			if s.ids.Canonical(row) == row {
+				p.sets[b2i(!s.ids.IsCustomer(row))].Add(row)
 			}
 		}
 	}
+	return p.sets[b2i(visitors)]
+}
+
+func b2i(b bool) int {
+	if b {
+		return 1
+	}
+	return 0
 }
