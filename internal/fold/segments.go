@@ -157,13 +157,7 @@ func (s *State) planStats() plan.Stats {
 // else can change (attributes, other segments, a first event) asks again when it does.
 func (s *State) fill(seg *segment) {
 	clear(seg.pending)
-	p := seg.plan
-	if s.movesByTime(seg) {
-		stats := s.planStats()
-		stats.Lasting = true
-		p = plan.Build(seg.logical, stats)
-	}
-	rows := exec.Run(p, question{s, seg.visitors, s.Now, func(row uint32) bool {
+	rows := exec.Run(s.planToFill(seg), question{s, seg.visitors, s.Now, func(row uint32) bool {
 		r := s.answer(seg, row, s.Now)
 		s.expect(seg, row, r.Next)
 		return r.True()
@@ -174,6 +168,16 @@ func (s *State) fill(seg *segment) {
 		s.settleRow(row, s.Now)
 	}
 	s.settle()
+}
+
+// planToFill is the plan of a segment that is kept.
+func (s *State) planToFill(seg *segment) plan.Physical {
+	if !s.movesByTime(seg) {
+		return seg.plan
+	}
+	stats := s.planStats()
+	stats.Lasting = true
+	return plan.Build(seg.logical, stats)
 }
 
 // movesByTime says whether the members of a segment can change by time alone: its condition reads the clock, or an event
@@ -234,13 +238,18 @@ func (s *State) expect(seg *segment, row uint32, next int64) {
 	}
 }
 
-// PlanOf returns how a segment's members are found, stage by stage, as text.
-func (s *State) PlanOf(name string) (logical, physical string, ok bool) {
+// PlanOf returns how a segment's members are found, stage by stage, as text: what it says, who is in it at an instant, and
+// "" or how it is filled so that it also knows when each will change.
+func (s *State) PlanOf(name string) (logical, physical, kept string, ok bool) {
 	seg := s.segNamed[name]
 	if seg == nil {
-		return "", "", false
+		return "", "", "", false
 	}
-	return seg.logical.String(), seg.plan.String(), true
+	logical, physical, kept = seg.logical.String(), seg.plan.String(), s.planToFill(seg).String()
+	if kept == physical {
+		kept = ""
+	}
+	return logical, physical, kept, true
 }
 
 // indexSegments rebuilds who must be looked at when what changes.
