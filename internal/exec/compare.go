@@ -49,7 +49,7 @@ func newTest(kind value.Kind, texts texts, op plan.Op, lits []value.Value) (*tes
 			return nil, false
 		}
 	}
-	t := &test{kind: kind, lo: math.Inf(-1), hi: math.Inf(1), from: column.AbsentInt + 1, to: math.MaxInt64}
+	t := &test{kind: kind}
 	switch kind {
 	case value.Boolean:
 		t.table = make([]uint8, 3)
@@ -75,6 +75,7 @@ func newTest(kind value.Kind, texts texts, op plan.Op, lits []value.Value) (*tes
 }
 
 func (t *test) numbers(op plan.Op, lits []float64) {
+	t.lo, t.hi = math.Inf(-1), math.Inf(1)
 	switch op {
 	case plan.Has:
 	case plan.In, plan.NotIn:
@@ -93,6 +94,7 @@ func (t *test) numbers(op plan.Op, lits []float64) {
 }
 
 func (t *test) instants(op plan.Op, lits []int64) {
+	t.from, t.to = column.AbsentInt+1, math.MaxInt64
 	switch op {
 	case plan.Has:
 	case plan.In, plan.NotIn:

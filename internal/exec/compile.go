@@ -74,15 +74,8 @@ func literalsOf(v vector, op plan.Op, lits []value.Value) (cond, bool) {
 }
 
 func (c compiler) compare(n plan.Compare) (cond, bool) {
-	left, isMoment := n.Left.(plan.Moment)
-	right, alsoMoment := n.Right.(plan.Moment)
-	switch {
-	case isMoment && alsoMoment:
-		return fixed(compares(n.Op, c.instant(left), []int64{c.instant(right)})), true
-	case isMoment:
-		return c.predicate(plan.Predicate{Of: n.Right, Op: plan.Mirrored(n.Op), Lits: []value.Value{value.Micros(c.instant(left))}})
-	case alsoMoment:
-		return c.predicate(plan.Predicate{Of: n.Left, Op: n.Op, Lits: []value.Value{value.Micros(c.instant(right))}})
+	if p, ok := c.still(n); ok {
+		return c.cond(p)
 	}
 	a, okA := c.vector(n.Left)
 	b, okB := c.vector(n.Right)

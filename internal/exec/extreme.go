@@ -16,9 +16,8 @@ func (r *run) extreme(agg plan.Aggregate, rows Set) (vector, bool) {
 		return direct{of: kinds[plan.TypeOf(agg)].value}, true
 	}
 	max := agg.Function == plan.Max || agg.Function == plan.Last
-	isTime := agg.Of == plan.Field{Name: "time", Type: agg.Of.Type}
 	switch {
-	case !isTime && (agg.Function == plan.First || agg.Function == plan.Last):
+	case !isTime(agg.Of) && (agg.Function == plan.First || agg.Function == plan.Last):
 		return r.end(sc, of, max), true
 	case of.kind() == value.Number:
 		return r.extremeNumber(sc, of, max), true

@@ -14,6 +14,9 @@ func (r *run) scanned(op *plan.Operator, rows Set) bool {
 		}
 		return r.aggregated(n, rows)
 	case plan.Compare:
+		if p, ok := r.still(n); ok {
+			return r.aggregated(p.(plan.Predicate), rows)
+		}
 		c, ok := compiler{run: r, rows: rows}.compare(n)
 		if ok {
 			r.keep(c, !op.Negated, rows)
@@ -37,6 +40,9 @@ func (r *run) aggregated(n plan.Predicate, rows Set) bool {
 		return r.sized(agg.Events, nil, n.Op, numbersOf(n.Lits), rows)
 	case plan.Sum, plan.Avg:
 		return r.summed(agg, n.Op, numbersOf(n.Lits), rows)
+	}
+	if done, ok := r.shortcut(agg, n, rows); done || !ok {
+		return ok
 	}
 	v, ok := r.computed(agg, rows)
 	return ok && r.tested(v, n.Op, n.Lits, rows)

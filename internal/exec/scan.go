@@ -42,6 +42,7 @@ type sink interface{ take(h *hits, s *scratch) }
 // scan prepares a pass over a list of events. It is false when there is no kernel for it. Without any event of the type it
 // returns nil: nothing is to be done.
 func (r *run) scan(list plan.Events, unless plan.Node, rows Set) (*scan, bool) {
+	list = r.hoist(list)
 	w, ok := r.window(list.Bounds, rows)
 	if !ok {
 		return nil, false
@@ -130,10 +131,15 @@ func (g *gatherer) chunk(k int, whole bool) *hits {
 	if g.all(whole) {
 		return &hits{f: f, who: f.who}
 	}
-	chosen := g.s.words()[:(f.n+63)/64]
-	g.choose(f, whole, chosen)
-	n := g.compact(people, chosen)
-	g.s.give(chosen[:cap(chosen)])
+	var n int
+	if whole && len(g.conds) == 0 && g.unless == nil {
+		n = g.sift(people)
+	} else {
+		chosen := g.s.words()[:(f.n+63)/64]
+		g.choose(f, whole, chosen)
+		n = g.compact(people, chosen)
+		g.s.give(chosen[:cap(chosen)])
+	}
 	if g.window.since != nil || g.window.until != nil {
 		n = g.bounded(g.ev.Time.Ints(k), n)
 	}
@@ -182,6 +188,23 @@ func (g *gatherer) compact(people []uint32, chosen []uint64) (n int) {
 			} else {
 				n += int(g.rows[row>>6] >> (row & 63) & 1)
 			}
+		}
+	}
+	return n
+}
+
+// sift is compact where every event is chosen.
+func (g *gatherer) sift(people []uint32) (n int) {
+	pos, who := g.pos[:len(people)], g.who[:len(people)]
+	for i, row := range people {
+		if g.whose != nil {
+			row = g.whose[row]
+		}
+		pos[n], who[n] = uint16(i), row
+		if g.rows == nil {
+			n++
+		} else {
+			n += int(g.rows[row>>6] >> (row & 63) & 1)
 		}
 	}
 	return n

@@ -29,17 +29,17 @@ func (r *run) summed(agg plan.Aggregate, op plan.Op, lits []float64, rows Set) b
 	}
 	sums := r.plainSums(sc, of, avg)
 	near := make(Set, len(rows))
+	t := &test{kind: value.Number}
+	t.numbers(op, lits)
 	r.pass(rows, func(f *frame, _ *scratch, words []uint64) {
 		at := f.k * column.ChunkRows
 		for w := range words {
-			for i := range min(64, f.n-w*64) {
-				if words[w]>>i&1 == 0 {
-					continue
-				}
-				holds, sure := sums.compare(at+w*64+i, op, lits)
-				near[at>>6+w] |= b2u(!sure) << i
-				words[w] &^= b2u(!holds && sure) << i
+			if words[w] == 0 {
+				continue
 			}
+			holds, unsure := sums.word(at+w*64, min(64, f.n-w*64), t, lits)
+			near[at>>6+w] = words[w] & unsure
+			words[w] &= holds | unsure
 		}
 	})
 	if near.empty() {
@@ -135,32 +135,36 @@ func (p *plainSums) merge(o *plainSums) {
 	p.all += o.all
 }
 
-// compare tells whether a person's sum, or average when values are counted, compares so, and whether that is sure.
-func (p *plainSums) compare(row int, op plan.Op, lits []float64) (holds, sure bool) {
-	v, size := p.sum[row], p.sum[row]
+// word compares the sums, or averages when values are counted, of up to 64 people, and tells which are unsure: the bits
+// of holds mean nothing there.
+func (p *plainSums) word(from, n int, t *test, lits []float64) (holds, unsure uint64) {
+	sums := p.sum[from : from+n]
+	sizes := sums
 	if p.size != nil {
-		size = p.size[row]
+		sizes = p.size[from : from+n]
 	}
-	bound := size * p.unit
 	if p.n != nil {
-		n := float64(p.n[row])
-		if n == 0 {
-			return false, true
+		return p.averages(sums, sizes, p.n[from:from+n], t, lits)
+	}
+	for _, l := range lits {
+		var w uint64
+		for i := n - 1; i >= 0; i-- { // not greater, so that what is no number is unsure; a sum of nothing is sure
+			w = w + w + b2u(!(math.Abs(sums[i]-l) > sizes[i]*p.unit))&b2u(sizes[i] != 0)
 		}
-		v /= n
-		bound = bound/n + math.Abs(v)*0x1p-50
+		unsure |= w
 	}
-	if math.IsInf(bound, 0) || math.IsNaN(v) {
-		return false, false
-	}
-	if size != 0 {
-		for _, l := range lits {
-			if math.Abs(v-l) <= bound+math.Abs(l)*0x1p-50*b2f(p.n != nil) {
-				return false, false
-			}
-		}
-	}
-	return compares(op, v, lits), true
+	return t.word(sums), unsure
 }
 
-func b2f(b bool) float64 { return float64(b2u(b)) }
+// averages are off by the error of the sum, and by the rounding of sum and division.
+func (p *plainSums) averages(sums, sizes []float64, n []uint32, t *test, lits []float64) (holds, unsure uint64) {
+	var avg [64]float64
+	for i, sum := range sums {
+		avg[i] = sum / float64(n[i]) // NaN, which is absent, where there is none
+		bound := sizes[i]/float64(n[i])*p.unit + math.Abs(avg[i])*0x1p-50
+		for _, l := range lits {
+			unsure |= b2u(n[i] != 0 && sizes[i] != 0 && !(math.Abs(avg[i]-l) > bound+math.Abs(l)*0x1p-50)) << i
+		}
+	}
+	return t.word(avg[:len(sums)]), unsure
+}

@@ -56,32 +56,55 @@ func (u *unitOf) of(t int64) int {
 	return u.unit
 }
 
-type unitBits struct {
+// unitBits keeps a bit for each of up to 64 units, in the narrowest form: it is written in no order, and what fits into a
+// cache is several times as fast.
+type unitBits[T uint8 | uint64] struct {
 	unitOf
-	seen []uint64 // by row, a bit a unit
+	seen []T // by row
 }
 
-func (u *unitBits) take(h *hits, _ *scratch) {
+func (u *unitBits[T]) take(h *hits, _ *scratch) {
 	times := u.ev.Time.Ints(h.f.k)
 	for i, row := range h.who {
 		u.seen[row] |= 1 << u.of(times[h.at(i)])
 	}
 }
 
-func (r *run) unitBits(sc *scan, starts []int64, n plan.Units, holds func(int) bool, want bool, rows Set) {
-	sinks := sc.run(func() sink { return &unitBits{unitOf{sc.ev, starts, 0}, make([]uint64, r.src.Rows())} })
-	seen := sinks[0].(*unitBits).seen
-	for _, s := range sinks[1:] {
-		for row, b := range s.(*unitBits).seen {
-			seen[row] |= b
-		}
+func (u *unitBits[T]) merge(o *unitBits[T]) {
+	for row, b := range o.seen {
+		u.seen[row] |= b
 	}
+}
+
+func bitsOf[T uint8 | uint64](r *run, sc *scan, starts []int64) []T {
+	sinks := sc.run(func() sink { return &unitBits[T]{unitOf{sc.ev, starts, 0}, make([]T, r.src.Rows())} })
+	for _, s := range sinks[1:] {
+		sinks[0].(*unitBits[T]).merge(s.(*unitBits[T]))
+	}
+	return sinks[0].(*unitBits[T]).seen
+}
+
+func (r *run) unitBits(sc *scan, starts []int64, n plan.Units, holds func(int) bool, want bool, rows Set) {
 	without, with := -b2u(holds(0)), -b2u(holds(1)) // all ones where it holds
 	every := uint64(1)<<n.N - 1
+	met := func(b uint64) bool { return n.Kind.Of(bits.OnesCount64((b&with|^b&without)&every), n.N) == want }
+	if n.N <= 8 {
+		seen, table := bitsOf[uint8](r, sc, starts), make([]uint8, 256)
+		for b := range table {
+			table[b] = uint8(b2u(met(uint64(b))))
+		}
+		r.pass(rows, func(f *frame, _ *scratch, words []uint64) {
+			b := seen[f.k*column.ChunkRows:][:f.n]
+			for w := range words {
+				words[w] &= codeWord(table, b[w*64:min(w*64+64, len(b))])
+			}
+		})
+		return
+	}
+	seen := bitsOf[uint64](r, sc, starts)
 	r.pass(rows, func(f *frame, _ *scratch, words []uint64) {
 		Set(words).each(func(i uint32) {
-			b := seen[f.k*column.ChunkRows+int(i)]
-			if n.Kind.Of(bits.OnesCount64((b&with|^b&without)&every), n.N) != want {
+			if !met(seen[f.k*column.ChunkRows+int(i)]) {
 				words[i>>6] &^= 1 << (i & 63)
 			}
 		})

@@ -102,3 +102,68 @@ func tighter(a, b []int64, latest bool) []int64 {
 	}
 	return a
 }
+
+// hoist makes bounds of those conditions of a list that are about the time of the event, so that chunks outside them are not
+// looked at.
+func (r *run) hoist(list plan.Events) plan.Events {
+	var rest []plan.Node
+	bounds := append([]plan.Bound{}, list.Bounds...)
+	var visit func(n plan.Node)
+	visit = func(n plan.Node) {
+		if and, ok := n.(plan.And); ok {
+			for _, part := range and.Of {
+				visit(part)
+			}
+			return
+		}
+		if b, ok := r.boundOf(n); ok {
+			bounds = append(bounds, b)
+		} else {
+			rest = append(rest, n)
+		}
+	}
+	for _, f := range list.Filter {
+		visit(f)
+	}
+	list.Filter, list.Bounds = rest, bounds
+	return list
+}
+
+func (r *run) boundOf(n plan.Node) (plan.Bound, bool) {
+	if c, ok := n.(plan.Compare); ok {
+		n, _ = r.still(c)
+	}
+	p, ok := n.(plan.Predicate)
+	if !ok || len(p.Lits) != 1 || p.Lits[0].Kind != value.Datetime || p.Lits[0].Time == math.MaxInt64 || !isTime(p.Of) {
+		return plan.Bound{}, false
+	}
+	at := p.Lits[0].Time
+	switch p.Op {
+	case plan.GreaterEqual:
+		return plan.Bound{Kind: plan.Since, At: plan.Constant{Micros: at}}, true
+	case plan.Greater:
+		return plan.Bound{Kind: plan.Since, At: plan.Constant{Micros: at + 1}}, true
+	case plan.Less:
+		return plan.Bound{Kind: plan.Until, At: plan.Constant{Micros: at}}, true
+	case plan.LessEqual:
+		return plan.Bound{Kind: plan.Until, At: plan.Constant{Micros: at + 1}}, true
+	}
+	return plan.Bound{}, false
+}
+
+// isTime tells whether a value is the time of an event.
+func isTime(v plan.Value) bool {
+	f, ok := v.(plan.Field)
+	return ok && f.Name == "time" && f.Through == ""
+}
+
+// still is a comparison with a moment as one with a literal.
+func (r *run) still(c plan.Compare) (plan.Node, bool) {
+	if m, ok := c.Right.(plan.Moment); ok {
+		return plan.Predicate{Of: c.Left, Op: c.Op, Lits: []value.Value{value.Micros(r.instant(m))}}, true
+	}
+	if m, ok := c.Left.(plan.Moment); ok {
+		return plan.Predicate{Of: c.Right, Op: plan.Mirrored(c.Op), Lits: []value.Value{value.Micros(r.instant(m))}}, true
+	}
+	return c, false
+}
