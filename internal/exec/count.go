@@ -21,6 +21,7 @@ func (r *run) sized(list plan.Events, unless plan.Node, op plan.Op, lits []float
 		enough = max(enough, math.Floor(l)+1)
 	}
 	holds := func(n int) bool { return compares(op, float64(n), lits) }
+	enough = fewest(enough, holds)
 	switch {
 	case sc == nil:
 		if !holds(0) {
@@ -41,6 +42,14 @@ func (r *run) sized(list plan.Events, unless plan.Node, op plan.Op, lits []float
 		return r.tested(&results{of: kinds["number"].value, nums: out}, op, numberValues(lits), rows)
 	}
 	return true
+}
+
+// fewest is the least number from which on, up to enough and so for ever, the outcome is the same; at least 1.
+func fewest(enough float64, holds func(int) bool) float64 {
+	if enough > 1 && enough <= 1<<20 && holds(int(enough)-1) == holds(int(enough)) {
+		enough--
+	}
+	return enough
 }
 
 // seen narrows rows by whether there is any event.
@@ -72,7 +81,7 @@ func (e *existing) take(h *hits, _ *scratch) {
 	}
 }
 
-// counted narrows rows by a table of outcomes for each number of events up to enough.
+// counted narrows rows by a table of outcomes for each number of events up to enough, which stands for all above it too.
 func counted[T uint8 | uint32](r *run, sc *scan, enough T, holds func(int) bool, rows Set) {
 	sinks := sc.run(func() sink { return &counting[T]{make([]T, r.src.Rows()), enough} })
 	counts := sinks[0].(*counting[T]).n

@@ -1,6 +1,10 @@
 package exec
 
 import (
+	"cmp"
+	"math/bits"
+	"slices"
+
 	"github.com/embedcdp/cdp/internal/column"
 	"github.com/embedcdp/cdp/internal/plan"
 	"github.com/embedcdp/cdp/internal/value"
@@ -67,9 +71,18 @@ func (n *numbers) see(row uint32, v float64) {
 }
 
 func (r *run) extremeTime(sc *scan, of vector, max bool) *results {
-	sinks := sc.run(func() sink { return &instants{newResults(of, r.src.Rows()), of, max} })
-	best := sinks[0].(*instants)
-	for _, s := range sinks[1:] {
+	newSink := func() sink { return &instants{newResults(of, r.src.Rows()), of, max} }
+	pieces := sc.pieces()
+	var best *instants
+	if d, ok := of.(direct); ok && d.col == sc.ev.Time && sc.rows != nil {
+		best = newSink().(*instants)
+		pieces = sc.fromEnd(pieces, best)
+	}
+	for _, s := range sc.over(pieces, newSink) {
+		if best == nil {
+			best = s.(*instants)
+			continue
+		}
 		for row, t := range s.(*instants).times {
 			if t != column.AbsentInt {
 				best.see(uint32(row), t)
@@ -77,6 +90,39 @@ func (r *run) extremeTime(sc *scan, of vector, max bool) *results {
 		}
 	}
 	return best.results
+}
+
+// fromEnd looks for the first or last events of a few people, beginning with the chunks at that end, and stops when everybody has
+// one that no other chunk can better. It returns the chunks that are still to be looked at: it gives up after a part of
+// them, because somebody without any event would make it go through all alone.
+func (sc *scan) fromEnd(pieces []piece, best *instants) (rest []piece) {
+	slices.SortFunc(pieces, func(a, b piece) int {
+		if best.max {
+			return cmp.Compare(b.last, a.last)
+		}
+		return cmp.Compare(a.first, b.first)
+	})
+	g := sc.gatherer()
+	for i, p := range pieces[:len(pieces)/4] {
+		if i&(i-1) == 0 && sc.settled(p, best) {
+			return nil
+		}
+		g.give(p, best)
+	}
+	return pieces[len(pieces)/4:]
+}
+
+// settled tells whether no event of a chunk, or of those further from the end, is better than what everybody has.
+func (sc *scan) settled(p piece, best *instants) bool {
+	for w, word := range sc.rows {
+		for ; word != 0; word &= word - 1 {
+			switch t := best.times[w<<6|bits.TrailingZeros64(word)]; {
+			case t == column.AbsentInt, best.max && p.last > t, !best.max && p.first < t:
+				return false
+			}
+		}
+	}
+	return true
 }
 
 type instants struct {

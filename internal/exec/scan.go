@@ -69,31 +69,48 @@ func (r *run) scan(list plan.Events, unless plan.Node, rows Set) (*scan, bool) {
 	return sc, true
 }
 
-// run passes over the chunks; sinks are made for each goroutine and returned in their order.
-func (sc *scan) run(newSink func() sink) []sink {
-	type piece struct {
-		k     int
-		whole bool
-	}
-	var pieces []piece
+// piece is a chunk that a scan looks at: the first and the last time in it, and whether it lies wholly in the window.
+type piece struct {
+	k           int
+	first, last int64
+	whole       bool
+}
+
+func (sc *scan) pieces() []piece {
+	var out []piece
 	for k := range sc.ev.chunks() {
 		first, last := timesIn(sc.ev.Time, k)
 		if last >= sc.window.from && first < sc.window.to {
-			pieces = append(pieces, piece{k, first >= sc.window.from && last < sc.window.to})
+			out = append(out, piece{k, first, last, first >= sc.window.from && last < sc.window.to})
 		}
 	}
+	return out
+}
+
+// run passes over the chunks; sinks are made for each goroutine and returned in their order.
+func (sc *scan) run(newSink func() sink) []sink { return sc.over(sc.pieces(), newSink) }
+
+func (sc *scan) over(pieces []piece, newSink func() sink) []sink {
 	workers := min(workersFor(len(pieces)*column.ChunkRows), max(1, len(pieces)))
 	sinks := make([]sink, workers)
 	parallel(len(pieces), workers, func(w, from, to int) {
 		sinks[w] = newSink()
-		g := &gatherer{scan: sc, pos: make([]uint16, column.ChunkRows), who: make([]uint32, column.ChunkRows)}
+		g := sc.gatherer()
 		for _, p := range pieces[from:to] {
-			if h := g.chunk(p.k, p.whole); len(h.who) > 0 {
-				sinks[w].take(h, &g.s)
-			}
+			g.give(p, sinks[w])
 		}
 	})
 	return sinks
+}
+
+func (sc *scan) gatherer() *gatherer {
+	return &gatherer{scan: sc, pos: make([]uint16, column.ChunkRows), who: make([]uint32, column.ChunkRows)}
+}
+
+func (g *gatherer) give(p piece, to sink) {
+	if h := g.chunk(p.k, p.whole); len(h.who) > 0 {
+		to.take(h, &g.s)
+	}
 }
 
 // timesIn are the first and the last time in a chunk.
@@ -174,19 +191,17 @@ func (g *gatherer) choose(f *frame, whole bool, chosen []uint64) {
 
 // compact lists the chosen events whose people are asked about.
 func (g *gatherer) compact(people []uint32, chosen []uint64) (n int) {
-	pos, who := g.pos, g.who
+	pos, who, rows, whose := g.pos, g.who, g.rows, g.whose
 	for w, word := range chosen {
 		for ; word != 0; word &= word - 1 {
 			i := w<<6 | bits.TrailingZeros64(word)
 			row := people[i]
-			if g.whose != nil {
-				row = g.whose[row]
+			if whose != nil {
+				row = whose[row]
 			}
-			pos[n], who[n] = uint16(i), row
-			if g.rows == nil {
+			if rows == nil || rows[row>>6]>>(row&63)&1 != 0 {
+				pos[n], who[n] = uint16(i), row
 				n++
-			} else {
-				n += int(g.rows[row>>6] >> (row & 63) & 1)
 			}
 		}
 	}
@@ -195,16 +210,14 @@ func (g *gatherer) compact(people []uint32, chosen []uint64) (n int) {
 
 // sift is compact where every event is chosen.
 func (g *gatherer) sift(people []uint32) (n int) {
-	pos, who := g.pos[:len(people)], g.who[:len(people)]
+	pos, who, rows, whose := g.pos, g.who, g.rows, g.whose
 	for i, row := range people {
-		if g.whose != nil {
-			row = g.whose[row]
+		if whose != nil {
+			row = whose[row]
 		}
-		pos[n], who[n] = uint16(i), row
-		if g.rows == nil {
+		if rows == nil || rows[row>>6]>>(row&63)&1 != 0 {
+			pos[n], who[n] = uint16(i), row
 			n++
-		} else {
-			n += int(g.rows[row>>6] >> (row & 63) & 1)
 		}
 	}
 	return n

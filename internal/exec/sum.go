@@ -95,6 +95,10 @@ func (p *plainSums) take(h *hits, s *scratch) {
 		return
 	}
 	p.all += len(h.who)
+	if lo, _, known := p.lowest(h.f.k); known && lo >= 0 && p.size == nil && p.n == nil {
+		addAll(p.sum, vals, h)
+		return
+	}
 	for i, row := range h.who {
 		v := vals[h.at(i)]
 		if v != v {
@@ -109,6 +113,32 @@ func (p *plainSums) take(h *hits, s *scratch) {
 		}
 		if p.n != nil {
 			p.n[row]++
+		}
+	}
+}
+
+// lowest is what is known of a chunk's values.
+func (p *plainSums) lowest(k int) (lo, hi float64, known bool) {
+	if d, ok := p.of.(direct); ok {
+		return d.col.FloatRange(k)
+	}
+	return 0, 0, false
+}
+
+// addAll adds values of which none is negative.
+func addAll(sum, vals []float64, h *hits) {
+	if h.pos == nil {
+		for i, row := range h.who {
+			if v := vals[i]; v == v {
+				sum[row] += v
+			}
+		}
+		return
+	}
+	who := h.who[:len(h.pos)]
+	for i, j := range h.pos {
+		if v := vals[j]; v == v {
+			sum[who[i]] += v
 		}
 	}
 }

@@ -28,7 +28,7 @@ func (r *run) perUnit(n plan.Units, want bool, rows Set) bool {
 	}
 	starts := r.src.Calendar().Starts(r.now, n.Unit, n.N)
 	sc.window.from, sc.window.to = max(sc.window.from, starts[0]), min(sc.window.to, starts[n.N])
-	enough := max(1, math.Floor(n.Lit)+1)
+	enough := fewest(max(1, math.Floor(n.Lit)+1), holds)
 	switch {
 	case enough == 1 && n.N <= 64:
 		r.unitBits(sc, starts, n, holds, want, rows)
