@@ -32,7 +32,30 @@ func (r *run) window(bounds []plan.Bound, rows Set) (window, bool) {
 			}
 		}
 	}
+	w.tighten(rows)
 	return w, true
+}
+
+// tighten lets the limits for everybody follow from those of each person, so that chunks outside them are not looked at.
+func (w *window) tighten(rows Set) {
+	if w.since == nil && w.until == nil {
+		return
+	}
+	first, last := int64(math.MaxInt64), int64(math.MinInt64)
+	rows.each(func(row uint32) {
+		if w.since != nil {
+			first = min(first, w.since[row])
+		}
+		if w.until != nil {
+			last = max(last, w.until[row])
+		}
+	})
+	if w.since != nil {
+		w.from = max(w.from, first)
+	}
+	if w.until != nil {
+		w.to = min(w.to, last)
+	}
 }
 
 func (r *run) bounded(w *window, b plan.Bound, rows Set) bool {
@@ -70,6 +93,12 @@ func (r *run) instants(v plan.Value, rows Set) ([]int64, bool) {
 	vec, ok := compiler{run: r, rows: rows}.vector(v)
 	if !ok || vec.kind() != value.Datetime {
 		return nil, false
+	}
+	if made, ok := vec.(*results); ok { // nobody else has it
+		rows.each(func(row uint32) {
+			rows[row>>6] &^= b2u(made.times[row] == column.AbsentInt) << (row & 63)
+		})
+		return made.times, true
 	}
 	out := make([]int64, r.src.Rows())
 	r.pass(rows, func(f *frame, s *scratch, words []uint64) {
