@@ -59,7 +59,17 @@ func (m *termMaker) op() string { return pick(m.r, "==", "!=", "<", "<=", ">", "
 
 // boolean is a condition without and, or and not on top; depth bounds what it is made of.
 func (m *termMaker) boolean(depth int) naiveTerm {
-	switch m.r.IntN(17) {
+	switch m.r.IntN(20) {
+	case 16:
+		if depth > 0 {
+			return comparison(m.boolean(depth-1), pick(m.r, "==", "!="), m.boolean(depth-1))
+		}
+	case 17:
+		return m.listMember(depth)
+	case 18:
+		if depth > 0 {
+			return m.mapped(depth)
+		}
 	case 0, 1:
 		return comparison(m.number(depth), m.op(), m.number(depth))
 	case 2:
@@ -194,37 +204,19 @@ func (m *termMaker) has() naiveTerm {
 	return naiveTerm{"has(" + t.text + ")", func(f *naiveFrame) (any, bool) { _, there := t.eval(f); return there, true }}
 }
 
-func (m *termMaker) memberOf(depth int) naiveTerm {
-	var item naiveTerm
-	var among []naiveTerm
-	if m.chance(2) {
-		item = m.number(depth)
-		for range 1 + m.r.IntN(3) {
-			among = append(among, literalNumber(pick(m.r, naiveNumbers[1:]...)))
-		}
-	} else {
-		item = m.str(depth)
-		for range 1 + m.r.IntN(3) {
-			among = append(among, literalText(pick(m.r, naiveTexts...)))
-		}
-	}
-	texts := make([]string, len(among))
-	for i, a := range among {
-		texts[i] = a.text
-	}
-	return strict("(%s in ["+strings.Join(texts, ", ")+"])", func(f *naiveFrame, v []any) (any, bool) {
-		for _, a := range among {
-			if x, _ := a.eval(f); x == v[0] {
-				return true, true
-			}
-		}
-		return false, true
-	}, item)
-}
-
 func (m *termMaker) number(depth int) naiveTerm {
 	if depth > 0 {
-		switch m.r.IntN(9) {
+		switch m.r.IntN(15) {
+		case 8:
+			return strict("(%s / "+pick(m.r, "2", "2.0")+")", func(_ *naiveFrame, v []any) (any, bool) { return v[0].(float64) / 2, true }, m.double(depth-1))
+		case 9:
+			return strict("int(%s)", func(_ *naiveFrame, v []any) (any, bool) { return math.Trunc(v[0].(float64)), true }, m.double(0))
+		case 10, 11:
+			return m.listNumber()
+		case 12:
+			return m.perUnitNumber(depth)
+		case 13:
+			return m.durationPart(depth)
 		case 0:
 			op := pick(m.r, "+", "-", "*")
 			return strict("(%s "+op+" %s)", func(_ *naiveFrame, v []any) (any, bool) {
@@ -247,11 +239,37 @@ func (m *termMaker) number(depth int) naiveTerm {
 	return literalNumber(pick(m.r, naiveNumbers[1:]...))
 }
 
+// double is a number that is no whole one to CEL, so that dividing it does not drop the rest.
+func (m *termMaker) double(depth int) naiveTerm {
+	if depth > 0 && m.chance(2) {
+		return m.aggregate(depth, pick(m.r, "sum", "avg", "min", "max"), "number")
+	}
+	if t, ok := m.attribute("number"); ok {
+		return t
+	}
+	return literalTerm("2.5", 2.5)
+}
+
+// durationPart is the whole hours between two times, towards zero.
+func (m *termMaker) durationPart(depth int) naiveTerm {
+	m.seg.hourly = true
+	part, unit := "getHours", naiveTime(3600e6)
+	if m.chance(2) {
+		part, unit = "getMinutes", 60e6
+	}
+	return strict("(%s - %s)."+part+"()", func(_ *naiveFrame, v []any) (any, bool) {
+		return float64((v[0].(naiveTime) - v[1].(naiveTime)) / unit), true
+	}, m.time(0), m.time(0))
+}
+
 func (m *termMaker) str(depth int) naiveTerm {
 	if depth > 0 && m.chance(4) {
 		return m.aggregate(depth, "mostFrequent", "string")
 	}
 	if s := m.subjects[len(m.subjects)-1]; s.event && m.chance(6) {
+		if m.chance(2) {
+			return naiveTerm{s.text + ".id", func(f *naiveFrame) (any, bool) { return s.get(f).(*naiveEvent).id, true }}
+		}
 		return naiveTerm{s.text + ".source", func(f *naiveFrame) (any, bool) { return s.get(f).(*naiveEvent).source, true }}
 	}
 	if t, ok := m.attribute("string"); ok && !m.chance(3) {
@@ -450,7 +468,7 @@ func (m *termMaker) count(depth int) naiveTerm {
 		name, value := m.inside(typ, func() naiveTerm { return m.plain(pick(m.r, "number", "string", "datetime"), depth-1) })
 		return m.over(list, "countDistinct", name, value)
 	}
-	return strict("%s.size()", func(_ *naiveFrame, v []any) (any, bool) { return float64(len(v[0].([]*naiveEvent))), true }, list)
+	return strict(pick(m.r, "%s.size()", "size(%s)"), func(_ *naiveFrame, v []any) (any, bool) { return float64(len(v[0].([]*naiveEvent))), true }, list)
 }
 
 func (m *termMaker) plain(typ string, depth int) naiveTerm {
@@ -471,17 +489,17 @@ func (m *termMaker) plain(typ string, depth int) naiveTerm {
 func (m *termMaker) aggregate(depth int, function, typ string) naiveTerm {
 	list, of := m.events(depth)
 	if m.chance(4) {
-		end := pick(m.r, "first", "last")
+		end := pick(m.r, ".first()", ".last()", "[0]")
 		if attr := m.named(termSubject{attrs: of.attrs}, typ); attr != "" {
-			return strict("%s."+end+"()."+attr, func(_ *naiveFrame, v []any) (any, bool) {
+			return strict("%s"+end+"."+attr, func(_ *naiveFrame, v []any) (any, bool) {
 				events := v[0].([]*naiveEvent)
 				if len(events) == 0 {
 					return nil, false
 				}
-				if end == "first" {
-					return naiveSelect(events[0], attr)
+				if end == ".last()" {
+					return naiveSelect(events[len(events)-1], attr)
 				}
-				return naiveSelect(events[len(events)-1], attr)
+				return naiveSelect(events[0], attr)
 			}, list)
 		}
 	}
@@ -518,26 +536,52 @@ func (m *termMaker) quantifier(depth int) naiveTerm {
 	}, list)
 }
 
-func (m *termMaker) perUnit(depth int) naiveTerm {
+// counts is perDay, perWeek or perMonth of a list.
+func (m *termMaker) counts(depth int) (t naiveTerm, n int) {
 	list, _ := m.events(depth - 1)
 	function, n := pick(m.r, "perDay", "perWeek", "perMonth"), 1+m.r.IntN(4)
 	unit := strings.ToLower(strings.TrimPrefix(function, "per"))
-	quantifier, low := pick(m.r, "all", "exists"), float64(m.r.IntN(3))
-	return strict(fmt.Sprintf("%%s.%s(%d).%s(n, n >= %v)", function, n, quantifier, low), func(f *naiveFrame, v []any) (any, bool) {
-		good := 0
-		for i := -n; i < 0; i++ {
+	return strict(fmt.Sprintf("%%s.%s(%d)", function, n), func(f *naiveFrame, v []any) (any, bool) {
+		counts := make([]any, n)
+		for i := range counts {
 			count := 0.0
 			for _, e := range v[0].([]*naiveEvent) {
-				if f.w.schema.start(f.now, unit, i) <= e.at && e.at < f.w.schema.start(f.now, unit, i+1) {
+				if f.w.schema.start(f.now, unit, i-n) <= e.at && e.at < f.w.schema.start(f.now, unit, i-n+1) {
 					count++
 				}
 			}
-			if count >= low {
+			counts[i] = count
+		}
+		return counts, true
+	}, list), n
+}
+
+func (m *termMaker) perUnit(depth int) naiveTerm {
+	counts, _ := m.counts(depth)
+	quantifier, low := pick(m.r, "all", "exists"), float64(m.r.IntN(3))
+	return strict(fmt.Sprintf("%%s.%s(n, n >= %v)", quantifier, low), func(_ *naiveFrame, v []any) (any, bool) {
+		good := 0
+		for _, n := range v[0].([]any) {
+			if n.(float64) >= low {
 				good++
 			}
 		}
-		return quantifier == "all" && good == n || quantifier == "exists" && good > 0, true
-	}, list)
+		return quantifier == "all" && good == len(v[0].([]any)) || quantifier == "exists" && good > 0, true
+	}, counts)
+}
+
+func (m *termMaker) perUnitNumber(depth int) naiveTerm {
+	counts, n := m.counts(depth)
+	if m.chance(2) {
+		i := m.r.IntN(n)
+		return strict(fmt.Sprintf("double(%%s[%d])", i), func(_ *naiveFrame, v []any) (any, bool) { return v[0].([]any)[i], true }, counts)
+	}
+	function := pick(m.r, "sum", "avg", "min", "max", "countDistinct")
+	text := "%s." + function + "(n, n)"
+	if function == "min" || function == "max" { // == does not compare one of counts with a Number
+		text = "double(" + text + ")"
+	}
+	return strict(text, func(_ *naiveFrame, v []any) (any, bool) { return naiveAggregate(function, v[0].([]any)) }, counts)
 }
 
 func (m *termMaker) sequence(depth int) naiveTerm {
@@ -563,53 +607,4 @@ func (m *termMaker) inSegment() naiveTerm {
 	m.seg.uses = append(m.seg.uses, other.name)
 	m.seg.elsewise = true
 	return naiveTerm{`inSegment("` + other.name + `")`, func(f *naiveFrame) (any, bool) { return f.w.member(other, f.p, f.now), true }}
-}
-
-// listTest asks about a list attribute: of the profile with errors, of an event without.
-func (m *termMaker) listTest(depth int) naiveTerm {
-	typ := pick(m.r, "[]number", "[]string", "[]datetime", "[]object")
-	s := m.subjects[len(m.subjects)-1]
-	name := m.named(s, typ)
-	if name == "" {
-		return literalTerm("false", false)
-	}
-	list := naiveTerm{s.text + "." + name, func(f *naiveFrame) (any, bool) { return naiveSelect(s.get(f), name) }}
-	if m.chance(3) {
-		return comparison(strict("%s.size()", func(_ *naiveFrame, v []any) (any, bool) { return float64(len(v[0].([]any))), true }, list), m.op(), literalNumber(float64(m.r.IntN(3))))
-	}
-	i := m.bound
-	item := fmt.Sprintf("i%d", i)
-	element := naiveTerm{item, func(f *naiveFrame) (any, bool) { return f.vars[i], true }}
-	m.bound++
-	var cond naiveTerm
-	switch typ {
-	case "[]number":
-		cond = comparison(element, m.op(), m.number(0))
-	case "[]string":
-		cond = comparison(element, pick(m.r, "==", "!="), m.str(0))
-	case "[]datetime":
-		cond = comparison(element, pick(m.r, "<", ">=", "=="), m.time(0))
-	default:
-		key := func(k naiveAttr) naiveTerm {
-			return naiveTerm{item + "." + k.name, func(f *naiveFrame) (any, bool) { return naiveSelect(f.vars[i], k.name) }}
-		}
-		cond = comparison(key(naiveKeys[1]), m.op(), m.number(0))
-		if m.chance(2) {
-			cond = or(cond, comparison(key(naiveKeys[0]), "==", m.str(0)))
-		}
-	}
-	m.bound--
-	function := pick(m.r, "exists", "all")
-	return strict("%s."+function+"("+item+", "+escape(cond.text)+")", func(f *naiveFrame, v []any) (any, bool) {
-		decides := function == "exists"
-		if !s.inEvent {
-			return naiveQuantifier(f, v[0].([]any), cond, decides)
-		}
-		for _, el := range v[0].([]any) {
-			if f.holds(el, cond) == decides {
-				return decides, true
-			}
-		}
-		return !decides, true
-	}, list)
 }
