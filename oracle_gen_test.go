@@ -253,12 +253,8 @@ func (m *termMaker) double(depth int) naiveTerm {
 // durationPart is the whole hours between two times, towards zero.
 func (m *termMaker) durationPart(depth int) naiveTerm {
 	m.seg.hourly = true
-	part, unit := "getHours", naiveTime(3600e6)
-	if m.chance(2) {
-		part, unit = "getMinutes", 60e6
-	}
-	return strict("(%s - %s)."+part+"()", func(_ *naiveFrame, v []any) (any, bool) {
-		return float64((v[0].(naiveTime) - v[1].(naiveTime)) / unit), true
+	return strict("(%s - %s).getHours()", func(_ *naiveFrame, v []any) (any, bool) {
+		return float64((v[0].(naiveTime) - v[1].(naiveTime)) / 3600e6), true
 	}, m.time(0), m.time(0))
 }
 
