@@ -421,19 +421,6 @@ func (m *termMaker) narrowed(depth int, list naiveTerm, typ naiveType) naiveTerm
 	return keep("filter("+name+", "+escape(cond.text)+")", func(f *naiveFrame, e *naiveEvent, _ []any) bool { return f.holds(e, cond) })
 }
 
-func mapKeys[V any](m map[string]V) func(func(string) bool) {
-	return func(yield func(string) bool) {
-		for k := range m {
-			if !yield(k) {
-				return
-			}
-		}
-	}
-}
-
-// escape lets a text stand in a format.
-func escape(s string) string { return strings.ReplaceAll(s, "%", "%%") }
-
 // condition is one of a macro: sometimes two joined.
 func (m *termMaker) condition(depth int) naiveTerm {
 	depth = max(depth, 0)

@@ -302,3 +302,16 @@ var naiveTextTests = map[string]func(s, arg string) bool{
 	"startsWith": strings.HasPrefix, "endsWith": strings.HasSuffix, "contains": strings.Contains,
 	"matches": func(s, p string) bool { return regexp.MustCompile(p).MatchString(s) },
 }
+
+func mapKeys[V any](m map[string]V) func(func(string) bool) {
+	return func(yield func(string) bool) {
+		for k := range m {
+			if !yield(k) {
+				return
+			}
+		}
+	}
+}
+
+// escape lets a text stand in a format.
+func escape(s string) string { return strings.ReplaceAll(s, "%", "%%") }
