@@ -242,7 +242,7 @@ func (m *termMaker) number(depth int) naiveTerm {
 // double is a number that is no whole one to CEL, so that dividing it does not drop the rest.
 func (m *termMaker) double(depth int) naiveTerm {
 	if depth > 0 && m.chance(2) {
-		return m.aggregate(depth, pick(m.r, "sum", "avg", "min", "max"), "number")
+		return m.aggregate(depth, pick(m.r, "sum", "avg"), "number") // min and max of whole numbers are whole
 	}
 	if t, ok := m.attribute("number"); ok {
 		return t
