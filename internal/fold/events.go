@@ -25,7 +25,8 @@ type eventType struct {
 
 	time, seq, arrived, row, source, eid *column.Column
 	heads, prev                          *column.Column
-	latest                               int64 // time of its latest event
+	latest                               int64  // time of its latest event
+	unlisted                             func() // of a frozen type: makes the lists, once; else nil
 
 	segments []*segment // that read this type
 	starts   []*journeyDef
@@ -281,9 +282,13 @@ func (s *State) appendEvent(t *eventType, row uint32, at int64, id []byte, sourc
 
 // link enters event i into its profile's list.
 func (t *eventType) link(i, row uint32) {
-	t.heads.Grow(int(row) + 1)
 	t.prev.Grow(int(i) + 1)
 	t.latest = max(t.latest, t.time.Int(i))
+	t.list(i, row)
+}
+
+func (t *eventType) list(i, row uint32) {
+	t.heads.Grow(int(row) + 1)
 	t.prev.SetUint(i, t.heads.Uint(row))
 	t.heads.SetUint(row, i+1)
 }

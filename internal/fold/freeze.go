@@ -3,6 +3,7 @@ package fold
 import (
 	"maps"
 	"slices"
+	"sync"
 
 	"github.com/embedcdp/cdp/internal/celenv"
 	"github.com/embedcdp/cdp/internal/column"
@@ -13,13 +14,15 @@ import (
 // the state goes on, so a long question need not hold the fold up. It costs little: tables and profiles are shared
 // and copied by the fold where it changes them.
 //
-// lists says whether single people are looked at too (their events, one by one), which takes a copy of more.
+// lists says that single people will be looked at too, each with their events: it shares the lists by which these are
+// found, which the fold then copies as it adds to them. Without it they are made anew when they are asked for after all.
 func (s *State) Freeze(d celenv.Deps, lists bool) *State {
 	s.freezing.Lock()
 	defer s.freezing.Unlock()
 	f := &State{Position: s.Position, Now: s.Now, Digest: s.Digest, Sequence: s.Sequence, Settings: s.Settings, Catalogue: s.Catalogue,
 		ids: s.ids.Freeze(), kinds: slices.Clip(s.kinds), kindCode: maps.Clone(s.kindCode),
 		attrs: map[string]*attribute{}, typeNamed: map[string]*eventType{}, segNamed: map[string]*segment{}, objects: map[string]*objectType{}}
+	f.people.copy(s)
 	for _, name := range d.Attrs {
 		if a := s.attrs[name]; a != nil {
 			f.attrs[name] = &attribute{name: name, decl: a.decl, now: a.now.Freeze()}
@@ -51,6 +54,14 @@ func (t *eventType) freeze(lists bool) *eventType {
 	}
 	if lists {
 		f.heads, f.prev = t.heads.Freeze(), t.prev.Freeze()
+	} else {
+		f.heads, f.prev = column.NewVector(column.Uint32), column.NewVector(column.Uint32)
+		f.unlisted = sync.OnceFunc(func() {
+			f.prev.Grow(f.tab.Len())
+			for i := range uint32(f.tab.Len()) {
+				f.list(i, f.row.Uint(i))
+			}
+		})
 	}
 	return f
 }
@@ -69,6 +80,7 @@ func (o *objectType) freeze() *objectType {
 		for id, rec := range o.byID {
 			f.byID[id] = &objectRecord{versions: slices.Clone(rec.versions)}
 		}
+		f.frozen = f // a copy of it is itself
 		o.frozen = f
 	}
 	return o.frozen

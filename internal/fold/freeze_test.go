@@ -77,9 +77,9 @@ func TestFreeze(t *testing.T) {
 			for _, of := range []string{"customers", "visitors"} {
 				body, err := json.Marshal(obj{"name": "x", "where": where, "of": of})
 				require.NoError(t, err)
-				rows, err := s.PreviewSegment("x", body, now)
+				p, err := s.PreviewSegment("x", body, now)
 				require.NoError(t, err)
-				out = append(out, rows.ToArray())
+				out = append(out, p.Members().ToArray())
 			}
 		}
 		return out

@@ -62,6 +62,9 @@ func (e eventRef) Attr(name string) value.Value {
 
 // eventsOf appends the events of one type of everybody who is this person now, oldest first by (time, arrival).
 func (s *State) eventsOf(t *eventType, row uint32, out []eventRef) []eventRef {
+	if t.unlisted != nil {
+		t.unlisted()
+	}
 	start := len(out)
 	for m := range s.ids.Members(row) {
 		if int(m) >= t.heads.Len() {

@@ -91,6 +91,14 @@ func (p *people) of(s *State, visitors bool) exec.Set {
 	return p.sets[b2i(visitors)]
 }
 
+// copy takes over what is kept of the state that p's is a copy of, and makes it first where needed.
+func (p *people) copy(s *State) {
+	s.people.of(s, false)
+	s.people.mu.Lock()
+	defer s.people.mu.Unlock()
+	p.rows, p.groups, p.customers, p.sets = s.people.rows, s.people.groups, s.people.customers, s.people.sets
+}
+
 func b2i(b bool) int {
 	if b {
 		return 1
