@@ -25,7 +25,7 @@ type eventType struct {
 
 	time, seq, arrived, row, source, eid *column.Column
 	heads, prev                          *column.Column
-	latest                               int64 // time of its latest event
+	earliest, latest                     int64 // times of its events
 
 	segments []*segment // that read this type
 	starts   []*journeyDef
@@ -47,7 +47,7 @@ type cell struct {
 }
 
 func (s *State) newEventType(def *schema.EventType) *eventType {
-	t := &eventType{id: uint32(len(s.types)), def: def, cols: map[string]*attrColumn{}}
+	t := &eventType{id: uint32(len(s.types)), def: def, cols: map[string]*attrColumn{}, earliest: math.MaxInt64}
 	t.tab = s.table("events/"+def.Name, cols{{"$t", column.Int64}, {"$q", column.Int64}, {"$a", column.Int64}, {"$row", column.Uint32}, {"$source", column.Dict}, {"$id", column.Bytes}})
 	t.time, t.seq, t.arrived = t.tab.Column("$t"), t.tab.Column("$q"), t.tab.Column("$a")
 	t.row, t.source, t.eid = t.tab.Column("$row"), t.tab.Column("$source"), t.tab.Column("$id")
@@ -285,7 +285,7 @@ func (s *State) appendEvent(t *eventType, row uint32, at int64, id []byte, sourc
 func (t *eventType) link(i, row uint32) {
 	t.heads.Grow(int(row) + 1)
 	t.prev.Grow(int(i) + 1)
-	t.latest = max(t.latest, t.time.Int(i))
+	t.earliest, t.latest = min(t.earliest, t.time.Int(i)), max(t.latest, t.time.Int(i))
 	t.prev.SetUint(i, t.heads.Uint(row))
 	t.heads.SetUint(row, i+1)
 }

@@ -48,8 +48,8 @@ func (p *planSource) HasEvent(typ string) *roaring.Bitmap {
 	if t := p.s.typeNamed[typ]; t != nil {
 		for k := 0; k*column.ChunkRows < t.heads.Len(); k++ {
 			for i, head := range t.heads.Uints(k) {
-				if head != 0 {
-					b.set(p.s.ids.Canonical(uint32(k*column.ChunkRows + i)))
+				if row := k*column.ChunkRows + i; head != 0 && row < p.s.ids.Rows() { // in the past some are not there yet
+					b.set(p.s.ids.Canonical(uint32(row)))
 				}
 			}
 		}

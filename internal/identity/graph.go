@@ -17,6 +17,7 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"math"
 	"slices"
 )
 
@@ -53,6 +54,7 @@ type Graph struct {
 	customers []uint64 // a bit a row
 	customerN int
 	groups    int
+	until     uint32 // identifiers attached later are not there: see Before
 }
 
 type rowState struct {
@@ -63,7 +65,7 @@ type rowState struct {
 }
 
 // New returns an empty graph.
-func New() *Graph { return &Graph{index: newIndex()} }
+func New() *Graph { return &Graph{index: newIndex(), until: math.MaxUint32} }
 
 // NewRow adds a visitor without identifiers and returns its row: 0, 1, 2 and so on.
 func (g *Graph) NewRow() uint32 {
@@ -90,15 +92,23 @@ func (g *Graph) Profiles() int { return g.groups }
 
 // Find returns the row that the identifier is attached to. It allocates nothing.
 func (g *Graph) Find(kind uint8, id []byte) (row uint32, ok bool) {
+	row, _, ok = g.find(kind, id)
+	return row, ok
+}
+
+func (g *Graph) find(kind uint8, id []byte) (row, address uint32, ok bool) {
 	h := g.index.hash(kind, id)
 	p := g.index.probe(h)
 	for {
 		at, ok := p.next()
 		if !ok {
-			return 0, false
+			return 0, 0, false
+		}
+		if at > g.until {
+			continue
 		}
 		if a := g.ids.get(at); a.Kind == kind && bytes.Equal(a.ID, id) {
-			return a.row, true
+			return a.row, at, true
 		}
 	}
 }
@@ -153,7 +163,9 @@ func (g *Graph) Identifiers(row uint32) []Identifier {
 	var order []uint32
 	for m := range g.Members(row) {
 		for at := g.row(m).lastID; at != 0; at = g.ids.get(at).before {
-			order = append(order, at)
+			if at <= g.until {
+				order = append(order, at)
+			}
 		}
 	}
 	slices.Sort(order)
