@@ -85,12 +85,15 @@ func (p Past) Count(ctx context.Context, segment string) (int, error) {
 // Contains says whether a customer was a member of a segment. The error wraps [ErrNotFound] when there is no such segment, or
 // the customer was not known.
 func (p Past) Contains(ctx context.Context, segment, userID string) (in bool, err error) {
-	known := false
-	err = p.person(ctx, "past.contains", fold.UserID, userID, func(s *fold.State, row uint32) { in, known = s.WasMember(segment, row) })
-	if err == nil && !known {
-		err = notFound("segment", segment)
-	}
-	return in, err
+	var failed error
+	err = p.c.read(ctx, "past.contains", func(s *fold.State) {
+		if s.Definition(fold.DefSegment, segment) == nil {
+			failed = notFound("segment", segment)
+			return
+		}
+		failed = p.of(s, fold.UserID, userID, func(past *fold.State, row uint32) { in = past.WasMember(segment, row) })
+	})
+	return in, cmp.Or(err, failed)
 }
 
 // Members yields the members of a segment with their profiles as of then, in the order in which they were first seen.
@@ -200,27 +203,26 @@ func (p Past) check(s *fold.State) error {
 	return nil
 }
 
-// person reads one person's past state; it is derived and read under one lock.
+// person reads one person's past state, which is derived and read under one lock.
 func (p Past) person(ctx context.Context, verb, kind, id string, read func(*fold.State, uint32)) error {
 	var failed error
-	err := p.c.read(ctx, verb, func(s *fold.State) {
-		if failed = p.check(s); failed != nil {
-			return
-		}
-		past, row, ok, err := s.PastOf(p.instant, kind, id)
-		switch {
-		case err != nil:
-			failed = err
-		case !ok:
-			failed = notFound("profile "+kind, id)
-		default:
-			read(past, row)
-		}
-	})
+	err := p.c.read(ctx, verb, func(s *fold.State) { failed = p.of(s, kind, id, read) })
+	return cmp.Or(err, failed)
+}
+
+func (p Past) of(s *fold.State, kind, id string, read func(*fold.State, uint32)) error {
+	if err := p.check(s); err != nil {
+		return err
+	}
+	past, row, ok, err := s.PastOf(p.instant, kind, id)
 	if err != nil {
 		return err
 	}
-	return failed
+	if !ok {
+		return notFound("profile "+kind, id)
+	}
+	read(past, row)
+	return nil
 }
 
 // ask finds the members of a segment, none for "", and hands them to use with the past state.
@@ -269,8 +271,6 @@ func (p Past) derive(ctx context.Context, verb string, prepare, use func(*fold.P
 			return cmp.Or(err, failed)
 		}
 	}
-	if err := p.c.engine.View(func(*fold.State) { failed = use(past) }); err != nil {
-		return err
-	}
-	return failed
+	err := p.c.engine.View(func(*fold.State) { failed = use(past) })
+	return cmp.Or(err, failed)
 }

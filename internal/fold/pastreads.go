@@ -48,11 +48,8 @@ func (s *State) pastMember(seg *segment, row uint32) bool {
 		seg.prog.Eval(roweval.Input{Person: person{s, row}, Objects: s, Now: s.Now}).True()
 }
 
-// WasMember says whether a person was in a segment, by its condition as it is now; false when there is none of that name.
-func (s *State) WasMember(segment string, row uint32) (in, ok bool) {
-	seg := s.segNamed[segment]
-	return seg != nil && s.pastMember(seg, row), seg != nil
-}
+// WasMember says whether a person was in a segment of a past state, by its condition as it is now.
+func (s *State) WasMember(segment string, row uint32) bool { return person{s, row}.InSegment(segment) }
 
 // pastSince are the segments a person was in, and since when as far as that was noted: 0 where it was not, as when the
 // segment's condition was another then, or when what is known now was not known then.
