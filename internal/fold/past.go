@@ -127,18 +127,18 @@ func (s *State) shell(h *horizon) *State {
 	return &p
 }
 
-// identityAt is who had come, linked to nobody yet. The newest row is looked for from the end: rows come in order, each with
-// its first identifier.
+// identityAt is who had come, linked to nobody yet.
 func (s *State) identityAt(h *horizon, only []uint32) *identity.Graph {
 	rows, last := s.ids.Rows(), identity.Identifier{}
+	kind, id, row := s.identifiers.Column("kind"), s.identifiers.Column("id"), s.identifiers.Column("row")
 	if only == nil && h.identifiers < s.identifiers.Len() {
 		rows = 0
 		for i := range uint32(h.identifiers) {
-			rows = max(rows, int(s.identifiers.Column("row").Uint(i))+1)
+			rows = max(rows, int(row.Uint(i))+1) // each row came with an identifier
 		}
 	}
 	if n := uint32(h.identifiers); n > 0 {
-		last = identity.Identifier{Kind: s.kindCode[s.identifiers.Column("kind").Str(n-1)], ID: s.identifiers.Column("id").Bytes(n - 1)}
+		last = identity.Identifier{Kind: s.kindCode[kind.Str(n-1)], ID: id.Bytes(n - 1)}
 	}
 	return s.ids.Before(rows, last, only)
 }

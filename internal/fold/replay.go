@@ -11,34 +11,76 @@ import (
 // replay derives who belongs to whom and the profiles' attributes from the tables: links and sets in their common order, as
 // when they came. A checkpoint is loaded by it, and the past is asked with it.
 type replay struct {
-	s           *State   // its identity and attributes are derived; they begin with all rows, none linked
-	sets, links int      // how many rows of the tables count, from the first on
-	until       int64    // sets with a later time do not count
-	only        []uint32 // the rows to derive; nil is all
+	s     *State // its identity and attributes are derived; they begin with all rows, none linked
+	until int64  // sets with a later time do not count
 
-	set, link  uint32       // the next ones
+	sets, links places
+	set, link   int // the next ones
+
+	setQ, setRow, setTime, setAttr, setValue, linkQ, linkRow, linkInto, linkOK *column.Column
+
 	attributes []*attribute // by code in the table of sets
-	setQ, setRow, setTime, setAttr,
-	linkQ, linkRow, linkInto, linkOK *column.Column
-	setValue *column.Column
 }
 
+// places are the rows of a table that count: the first n, or only some.
+type places struct {
+	n    int
+	some []uint32 // nil is all
+}
+
+func (p places) at(i int) uint32 {
+	if p.some != nil {
+		return p.some[i]
+	}
+	return uint32(i)
+}
+
+// newReplay prepares to replay the first rows of the tables; with only, what they say of these profile rows.
 func newReplay(s *State, sets, links int, until int64, only []uint32) *replay {
-	return &replay{s: s, sets: sets, links: links, until: until, only: only,
+	r := &replay{s: s, until: until, sets: places{n: sets}, links: places{n: links},
 		setQ: s.sets.Column("q"), setRow: s.sets.Column("row"), setTime: s.sets.Column("t"), setAttr: s.sets.Column("attr"), setValue: s.sets.Column("value"),
 		linkQ: s.links.Column("q"), linkRow: s.links.Column("row"), linkInto: s.links.Column("into"), linkOK: s.links.Column("ok")}
+	if only != nil {
+		r.sets = placesOf(r.setRow, sets, only)
+		if r.links = (places{}); len(only) > 1 {
+			r.links = placesOf(r.linkRow, links, only)
+		}
+	}
+	return r
+}
+
+// placesOf finds which of the first n cells of a column are one of a few values.
+func placesOf(c *column.Column, n int, values []uint32) places {
+	some := []uint32{}
+	low, high := slices.Min(values), slices.Max(values)
+	for k := 0; k*column.ChunkRows < n; k++ {
+		first, end := k*column.ChunkRows, min((k+1)*column.ChunkRows, n)
+		cells := c.Uints(k)
+		if cells == nil { // all are 0
+			for i := first; i < end && low == 0; i++ {
+				some = append(some, uint32(i))
+			}
+			continue
+		}
+		for i, v := range cells[:end-first] {
+			if low <= v && v <= high && slices.Contains(values, v) {
+				some = append(some, uint32(first+i))
+			}
+		}
+	}
+	return places{len(some), some}
 }
 
 // step replays at most n changes, and says whether none is left.
 func (r *replay) step(n int) (done bool, err error) {
 	for range n {
-		moreSets, moreLinks := int(r.set) < r.sets, int(r.link) < r.links
+		moreSets, moreLinks := r.set < r.sets.n, r.link < r.links.n
 		switch {
-		case moreLinks && (!moreSets || r.linkQ.Int(r.link) < r.setQ.Int(r.set)):
-			err = r.applyLink(r.link)
+		case moreLinks && (!moreSets || r.linkQ.Int(r.links.at(r.link)) < r.setQ.Int(r.sets.at(r.set))):
+			err = r.applyLink(r.links.at(r.link))
 			r.link++
 		case moreSets:
-			err = r.applySet(r.set)
+			err = r.applySet(r.sets.at(r.set))
 			r.set++
 		default:
 			return true, nil
@@ -50,11 +92,9 @@ func (r *replay) step(n int) (done bool, err error) {
 	return false, nil
 }
 
-func (r *replay) skips(row uint32) bool { return r.only != nil && !slices.Contains(r.only, row) }
-
 func (r *replay) applyLink(i uint32) error {
 	row, into, ids := r.linkRow.Uint(i), r.linkInto.Uint(i), r.s.ids
-	if ok, _ := r.linkOK.Bool(i); !ok || r.skips(row) {
+	if ok, _ := r.linkOK.Bool(i); !ok {
 		return nil
 	}
 	if int(max(row, into)) >= ids.Rows() {
@@ -70,7 +110,7 @@ func (r *replay) applyLink(i uint32) error {
 
 func (r *replay) applySet(i uint32) error {
 	row, at := r.setRow.Uint(i), r.setTime.Int(i)
-	if r.skips(row) || at > r.until {
+	if at > r.until {
 		return nil
 	}
 	if int(row) >= r.s.ids.Rows() {
@@ -84,8 +124,8 @@ func (r *replay) applySet(i uint32) error {
 	if a.has(who) && a.at.Int(who) > at {
 		return nil
 	}
-	// What came late was kept whatever it said. Where the later one that made it late does not count, it may say nothing new,
-	// and that never moves the time of a value: see setAttribute.
+	// What came late was kept whatever it said. Where the later value that made it late does not count, it may say nothing
+	// new, and such a set does not renew the time of the value: see setAttribute.
 	if r.until != math.MaxInt64 && sameBytes(getCell2(a.now, who), bytes) {
 		return nil
 	}
