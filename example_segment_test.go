@@ -146,7 +146,7 @@ func ExampleSegments_Plan() {
 	// Output:
 	// and
 	//   attr city in ["Hue", "Hanoi"]
-	//   events purchase within "30d": size >= 3
+	//   events purchase within 30d: size >= 3
 	//
 	// row by row on the survivors, for
 	//   | events.purchase.within("30d").size() >= 3

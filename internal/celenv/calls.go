@@ -220,6 +220,9 @@ func (x *resolver) matches(e ast.Expr, call ast.CallExpr) shape {
 		if _, err := regexp.Compile(p); err != nil {
 			x.fail(call.Args()[0], 0, "%q is no pattern: %v", p, err)
 		}
+		if size, err := types.RegexProgramSize(p); x.silent && (err != nil || size > maxRegex) {
+			x.fail(call.Args()[0], 0, "%q is too large", p) // the checker says so at length
+		}
 	}
 	return shape{}
 }

@@ -8,7 +8,10 @@
 //	check     cel-go's type checker, integer literals taking any number  check.go
 //	numbers   integer literals and counts that meet a Number             numbers.go
 //	time      operators on times that move with `now`                    moving.go
-//	check     again, now with the final types                            check.go
+//	check     again, now with the final types                            compile.go
+//
+// An expression of a usual form goes through the same stages with a quicker parser and without cel-go's checker (quick.go);
+// the tests hold it to the same tree, types and overloads.
 //
 // Package roweval evaluates the result row by row; package plan looks for faster ways to the same answer.
 package celenv

@@ -175,33 +175,12 @@ func TestEnvironmentsAreSharedAndForgotten(t *testing.T) {
 	assert.LessOrEqual(t, count(), before)
 }
 
-func BenchmarkCompile(b *testing.B) {
-	cat := shop()
-	for _, c := range []struct{ name, src string }{
-		{"attribute", `customer.age >= 18 && customer.city == "Hue"`},
-		{"events", `events.purchase.filter(e, e.category == "shoes").within("30d").size() >= 3 && customer.age < 35`},
-		{"now", `customer.birthday.anniversary() == now.startOf("day") && events.purchase.last().time > ago("3d")`},
-	} {
-		b.Run(c.name, func(b *testing.B) {
-			for b.Loop() {
-				if _, err := Compile(cat, Scope{Person: true}, c.src); err != nil {
-					b.Fatal(err)
-				}
-			}
-		})
-	}
-	b.Run("first of a catalogue", func(b *testing.B) {
-		for b.Loop() {
-			if _, err := Compile(shop(), Scope{Person: true}, `customer.age > 1`); err != nil {
-				b.Fatal(err)
-			}
-		}
-	})
-}
-
 func FuzzCompile(f *testing.F) {
 	for _, s := range []string{`customer.age in [1, 2.5]`, `events.purchase.filter(e, e.product.brand == "x").within("3d").size() > 1`, `[1].exists(x, x == customer.age)`,
 		`now.startOf("day") - ago("3d") > duration("1h")`, `{"a": 1}["a"] == 2`, `sequence(events.view, events.view, "1d")`, `events.view.perMonth(3) == [1, 2, 3]`} {
+		f.Add(s)
+	}
+	for _, s := range append(usual, unusual...) {
 		f.Add(s)
 	}
 	cat := shop()
@@ -218,6 +197,7 @@ func FuzzCompile(f *testing.F) {
 			_, err = e.Program()
 			require.NoError(t, err, src)
 			e.Text(e.Surface())
+			agree(t, cat, sc, src)
 		}
 	})
 }

@@ -32,6 +32,14 @@ func Compile(cat *schema.Catalogue, sc Scope, src string) (*Expr, error) {
 	if err != nil {
 		return nil, at1("%v", err)
 	}
+	if e, ok := quick(cat, sc, env, src); ok {
+		return e, nil
+	}
+	return thorough(cat, sc, env, src)
+}
+
+// thorough leaves parsing and types to cel-go.
+func thorough(cat *schema.Catalogue, sc Scope, env *cel.Env, src string) (*Expr, error) {
 	parsed, issues := env.Parse(src)
 	if issues.Err() != nil {
 		return nil, reports(src, issues.Errors())
@@ -47,13 +55,17 @@ func Compile(cat *schema.Catalogue, sc Scope, src string) (*Expr, error) {
 	if err != nil {
 		return nil, err
 	}
+	return x.expr(src, env, surface, checked.NativeRep()), nil
+}
+
+func (x *resolver) expr(src string, env *cel.Env, surface ast.Expr, checked *ast.AST) *Expr {
 	return &Expr{
-		source: src, cat: cat, scope: sc, env: env, surface: surface, checked: checked.NativeRep(),
+		source: src, cat: x.cat, scope: x.scope, env: env, surface: surface, checked: checked,
 		deps: Deps{
 			Events: sortedKeys(x.events), Attrs: sortedKeys(x.attrs), Segments: sortedKeys(x.segments),
 			Objects: sortedKeys(x.objects), Now: x.timed,
 		},
-	}, nil
+	}
 }
 
 // check runs the type checker twice. The first time every integer literal and every count may be any number; from the

@@ -46,6 +46,8 @@ type resolver struct {
 	info  *ast.SourceInfo
 	fac   ast.ExprFactory
 	next  int64 // last id in use
+	// silent: whether there is a problem is asked, not what it is or where. Positions and messages are left out.
+	silent bool
 
 	vars     []variable         // of enclosing macros, innermost last
 	literals map[int64]ast.Expr // integer literals of the user
@@ -75,6 +77,10 @@ func newResolver(cat *schema.Catalogue, sc Scope, src string, parsed *ast.AST) *
 
 // fail reports a problem at e, shift characters after where e starts.
 func (x *resolver) fail(e ast.Expr, shift int, format string, args ...any) shape {
+	if x.silent {
+		x.errs = append(x.errs, &Error{})
+		return shape{}
+	}
 	offset := x.start(e) + shift
 	line, column := 1, 1
 	for _, r := range x.text[:min(max(offset, 0), len(x.text))] {
@@ -101,6 +107,9 @@ func (x *resolver) start(e ast.Expr) int {
 
 // fieldShift is the distance from a selection to the name it selects: past the dot, or inside has(…).
 func (x *resolver) fieldShift(e ast.Expr) int {
+	if x.silent {
+		return 0
+	}
 	sel := e.AsSelect()
 	if !sel.IsTestOnly() {
 		return 1
@@ -117,6 +126,9 @@ func (x *resolver) fieldShift(e ast.Expr) int {
 // id makes the id of a new node, which stands where e does.
 func (x *resolver) id(e ast.Expr) int64 {
 	x.next++
+	if x.silent {
+		return x.next
+	}
 	if r, ok := x.info.GetOffsetRange(e.ID()); ok {
 		x.info.SetOffsetRange(x.next, r)
 	}

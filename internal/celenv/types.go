@@ -9,12 +9,13 @@ import (
 	"github.com/embedcdp/cdp/internal/schema"
 )
 
-// Names of the struct types. A nested object's type is its owner's name, a slash and the attribute.
+// Names of the struct types. A nested object's type is its owner's name, a slash and the attribute. None is a variable's
+// name and a dot and more, or the checker would take event.refund for a type where there is an event type `refund`.
 const (
 	profileType = "@profile"
 	eventsType  = "@events"
-	eventType   = "@event." // + event type
-	objectType  = "@object."
+	eventType   = "@type.event." // + event type
+	objectType  = "@type.object."
 	varsType    = "@vars"
 )
 

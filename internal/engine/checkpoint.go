@@ -193,7 +193,7 @@ func ignoreLost(err error) error {
 }
 
 // load makes the state: from the newest checkpoint that is whole, else the older one, else the log from its start; then
-// the rest of the log.
+// the rest of the log. Nobody else has the state yet, or the lock is held.
 func (e *Engine) load(ctx context.Context) error {
 	if err := e.checkFormat(ctx); err != nil {
 		return err
@@ -223,7 +223,7 @@ func (e *Engine) load(ctx context.Context) error {
 		}
 		e.state = fold.New()
 	}
-	return e.catchUp(ctx)
+	return e.catchUp(ctx, func(b record.Batch) error { _, err := e.fold(b); return err })
 }
 
 // readManifests reads all manifests that are whole, oldest first, and the first position the log still has.

@@ -7,7 +7,8 @@
 //	callers ─ submissions ─▶ committer: batch ─▶ store (durable) ─▶ fold ─▶ verdicts ─▶ callers
 //	                             └ pieces of a checkpoint ride along in the same transactions
 //
-// Readers call [Engine.View]; the fold holds the lock only while it changes the state, never while the disk works.
+// Readers call [Engine.View]. While the disk writes a batch the fold already works on it, and the lock is held until both are
+// done, so nobody sees what is not durable. A write that fails costs the time to load the state again (overlap.go).
 package engine
 
 import (
@@ -66,6 +67,7 @@ type Engine struct {
 
 	checkpoint checkpointer
 	buf        []byte
+	contended  bool          // another process writes to this store too
 	writing    atomic.Uint64 // the position of the batch that is being written, or was last
 
 	changed chan struct{} // has room for one: something may have become due
@@ -158,6 +160,9 @@ func (e *Engine) View(fn func(*fold.State)) error {
 	}
 	e.mu.RLock()
 	defer e.mu.RUnlock()
+	if err := e.Err(); err != nil { // a commit failed meanwhile: the state is not what is on disk
+		return err
+	}
 	fn(e.state)
 	return nil
 }
@@ -174,10 +179,14 @@ func (e *Engine) Tick(ctx context.Context) error {
 	if err != nil {
 		return cmp.Or(e.Err(), err)
 	}
-	e.mu.RLock()
-	at, due := e.state.NextDue()
-	behind := end > max(e.state.Position, e.writing.Load())
-	e.mu.RUnlock()
+	var at int64
+	var due, behind bool
+	if err := e.View(func(s *fold.State) {
+		at, due = s.NextDue()
+		behind = end > max(s.Position, e.writing.Load())
+	}); err != nil {
+		return err
+	}
 	if !behind && (!due || at > now) {
 		return e.Err()
 	}
@@ -231,7 +240,7 @@ func (e *Engine) commitLoop() {
 			e.drainAndClose()
 			return
 		}
-		if err := e.Err(); err != nil && !errors.Is(err, ErrClosed) {
+		if e.failed() {
 			return
 		}
 	}
@@ -239,19 +248,20 @@ func (e *Engine) commitLoop() {
 
 // drainAndClose commits what was accepted before Close, then writes the last checkpoint.
 func (e *Engine) drainAndClose() {
-	for {
+	for !e.failed() {
 		select {
 		case r := <-e.queue:
 			e.commit(e.gather(r))
 			continue
 		default:
+			e.checkpoint.closeErr = e.writeCheckpoint()
 		}
-		break
-	}
-	if e.Err() == nil || errors.Is(e.Err(), ErrClosed) {
-		e.checkpoint.closeErr = e.writeCheckpoint()
+		return
 	}
 }
+
+// failed says whether the engine was closed by a failure: the state is then of no use.
+func (e *Engine) failed() bool { return e.Err() != nil && !e.ClosedWell() }
 
 // gather takes what else is waiting, up to a batch's limits.
 func (e *Engine) gather(first *request) []*request {
@@ -298,6 +308,7 @@ func (e *Engine) commit(batch []*request) {
 	}
 }
 
+// append makes the submissions one batch of the log and folds it.
 func (e *Engine) append(subs [][]byte) ([][]fold.Verdict, error) {
 	for {
 		b := record.Batch{Position: e.state.Position + 1, Digest: e.state.Digest, Submissions: subs,
@@ -305,40 +316,39 @@ func (e *Engine) append(subs [][]byte) ([][]fold.Verdict, error) {
 		e.buf = record.AppendBatch(e.buf[:0], b)
 		side := e.checkpoint.piece(e)
 		e.writing.Store(b.Position)
-		err := e.write(b.Position, e.buf, side)
-		if err != nil {
-			e.writing.Store(e.state.Position)
+		verdicts, err := e.writeAndFold(b, side)
+		if err == nil {
+			e.checkpoint.wrote(len(e.buf), side)
+			return verdicts, nil
 		}
+		e.writing.Store(0)
 		if errors.Is(err, errLostRace) {
-			if err = e.catchUp(e.idle); err == nil {
+			e.contended = true
+			if err = e.catchUp(e.idle, e.foldLocked); err == nil {
 				continue
 			}
 		}
-		if err != nil {
-			return nil, e.broken(err)
-		}
-		e.checkpoint.wrote(len(e.buf), side)
-		verdicts, err := e.apply(b)
-		if err != nil {
-			return nil, e.broken(err)
-		}
-		return verdicts, nil
+		return nil, e.broken(err)
 	}
 }
 
 // broken decides what a failed append means. A store that says it did not commit changed nothing, and the next batch
 // may succeed (a full disk can be emptied); an unknown outcome closes the client, because the log may be ahead of the state.
 func (e *Engine) broken(err error) error {
-	if errors.Is(err, store.ErrCommit) {
-		err = fmt.Errorf("%w: %w", ErrOutcomeUnknown, err)
-		e.fail(fmt.Errorf("%w after a commit failed: %w; open it again to see what was kept", ErrClosed, err))
-		return err
-	}
 	var bug *foldError
-	if errors.As(err, &bug) || errors.Is(err, ErrDamaged) {
+	switch {
+	case errors.Is(err, store.ErrCommit):
+		e.failUnknown(err)
+		return fmt.Errorf("%w: %w", ErrOutcomeUnknown, err)
+	case errors.As(err, &bug) || errors.Is(err, ErrDamaged):
 		e.fail(fmt.Errorf("%w: %w", ErrClosed, err))
 	}
 	return err
+}
+
+// failUnknown closes the client after a commit of which nobody knows whether it is on disk.
+func (e *Engine) failUnknown(err error) {
+	e.fail(fmt.Errorf("%w after a commit failed: %w: %w; open it again to see what was kept", ErrClosed, ErrOutcomeUnknown, err))
 }
 
 // foldError is a batch that is in the log and could not be folded.
@@ -346,22 +356,6 @@ type foldError struct{ err error }
 
 func (f *foldError) Error() string { return f.err.Error() }
 func (f *foldError) Unwrap() error { return f.err }
-
-// apply folds a batch under the lock. A panic in the fold is a defect: it closes the client and names the batch.
-func (e *Engine) apply(b record.Batch) (verdicts [][]fold.Verdict, err error) {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	defer func() {
-		if p := recover(); p != nil {
-			err = &foldError{fmt.Errorf("portal %q: folding batch %d: %v", e.opt.Portal, b.Position, p)}
-			e.opt.Log.Error("fold panicked", "portal", e.opt.Portal, "batch", b.Position, "panic", p)
-		}
-	}()
-	if verdicts, err = e.state.Apply(b); err != nil {
-		return nil, &foldError{fmt.Errorf("portal %q: %w", e.opt.Portal, err)}
-	}
-	return verdicts, nil
-}
 
 // Done is closed when the engine has stopped.
 func (e *Engine) Done() <-chan struct{} { return e.stopped }

@@ -309,6 +309,47 @@ func TestCommitFailures(t *testing.T) {
 	require.NoError(t, again.Close())
 }
 
+// The fold works on a batch while the disk writes it. Nobody sees the batch before it is durable, and when the write fails
+// nobody ever does: the state is loaded again, and everything goes on as if the batch had not been.
+func TestFailedWriteIsNeverSeen(t *testing.T) {
+	w := newWorld(t, 5)
+	st := faultstore.Wrap(memstore.New())
+	e := open(t, st, w, 4096) // checkpoints are written, so that loading again begins with one
+	setUp(t, e)
+	for i := range 300 {
+		submission := w.next()
+		if i%7 == 3 {
+			before := fingerprint(t, e)
+			seen := make(chan uint64, 1)
+			st.Hook(func(op faultstore.Op, _ []byte) {
+				if op != faultstore.Put {
+					return
+				}
+				st.Hook(nil)
+				go func() { // waits until the write has failed and the state is what it was
+					position := uint64(0)
+					_ = e.View(func(s *fold.State) { position = s.Position })
+					seen <- position
+				}()
+			})
+			st.Fail(faultstore.Put, 1, errors.New("no space left on device"))
+			var position uint64
+			require.NoError(t, e.View(func(s *fold.State) { position = s.Position }))
+			_, err := e.Submit(context.Background(), submission)
+			require.ErrorContains(t, err, "no space left")
+			require.Equal(t, position, <-seen, "a reader saw a batch that is not in the log")
+			require.Equal(t, before, fingerprint(t, e))
+		}
+		_, err := e.Submit(context.Background(), submission)
+		require.NoError(t, err)
+	}
+	want := fingerprint(t, e)
+	require.NoError(t, e.Close())
+	again := open(t, st, w, 4096)
+	require.Equal(t, want, fingerprint(t, again))
+	require.NoError(t, again.Close())
+}
+
 // A damaged newest checkpoint costs time, not data; when nothing usable is left the error says what is damaged.
 func TestDamagedCheckpoint(t *testing.T) {
 	w := newWorld(t, 5)

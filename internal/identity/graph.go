@@ -9,7 +9,7 @@
 // undoing a merge is a rebuild without that Link. All of NewRow, then all of Attach, then all of Link gives the same
 // graph too, as long as user ids go to rows that are not linked yet, which is what Resolve does.
 //
-// Nothing here locks: any number of goroutines may read while none writes.
+// Nothing here locks: any number of goroutines may read while none writes, and a frozen copy may be read at any time.
 package identity
 
 import (
@@ -19,6 +19,7 @@ import (
 	"iter"
 	"math"
 	"slices"
+	"sync"
 )
 
 // Kinds with a meaning here. All others (email, phone, device, …) are numbers that the caller gives out.
@@ -54,7 +55,14 @@ type Graph struct {
 	customers []uint64 // a bit a row
 	customerN int
 	groups    int
+	links     int    // made so far
 	until     uint32 // identifiers attached later are not there: see Before
+
+	canonicals struct { // what Canonicals found last
+		sync.Mutex
+		rows  []uint32
+		links int
+	}
 }
 
 type rowState struct {
@@ -121,7 +129,7 @@ func (g *Graph) Attach(kind uint8, id []byte, row uint32) error {
 	if _, ok := g.Find(kind, id); ok {
 		return ErrTaken
 	}
-	r := g.row(row)
+	r := g.edit(row)
 	if kind == UserID {
 		switch {
 		case g.IsCustomer(row):
@@ -189,15 +197,55 @@ func (g *Graph) Link(row, into uint32) error {
 		}
 		return ErrCustomerMoves
 	}
-	a, b := g.row(from), g.row(to)
+	last, end := g.row(from).tail, g.row(to).tail
 	for m := range g.Members(from) {
-		g.row(m).canonical = to
+		g.edit(m).canonical = to
 	}
-	g.row(b.tail).next = from
-	g.row(a.tail).next = to
-	b.tail = a.tail
+	g.edit(end).next = from
+	g.edit(last).next = to
+	g.edit(to).tail = last
 	g.groups--
+	g.links++
 	return nil
+}
+
+// Canonicals returns whom each row belongs to now, nil when every row is its own. The caller does not change it, and reads
+// it only for as long as it may read the graph. The first call after a Link costs a pass over all rows.
+func (g *Graph) Canonicals() []uint32 {
+	if g.links == 0 {
+		return nil
+	}
+	c := &g.canonicals
+	c.Lock()
+	defer c.Unlock()
+	if c.links != g.links || len(c.rows) != g.rows.n {
+		rows := make([]uint32, g.rows.n)
+		for k, page := range g.rows.pages {
+			part := rows[k<<pageBits : min((k+1)<<pageBits, len(rows))]
+			for i := range part {
+				part[i] = page[i].canonical
+			}
+		}
+		c.rows, c.links = rows, g.links
+	}
+	return c.rows
+}
+
+// Freeze returns a read-only copy as of now, which may be read while the graph changes. It shares memory with the graph,
+// which from then on copies what it changes, 64 KiB at a time. Find does not work on it.
+func (g *Graph) Freeze() *Graph {
+	f := &Graph{rows: g.rows.freeze(), ids: arena{slices.Clone(g.ids.blocks)}, customers: slices.Clone(g.customers),
+		customerN: g.customerN, groups: g.groups, links: g.links, until: g.until}
+	c := &g.canonicals
+	c.Lock()
+	defer c.Unlock()
+	f.canonicals.rows, f.canonicals.links = c.rows, c.links
+	return f
+}
+
+func (g *Graph) edit(row uint32) *rowState {
+	g.row(row)
+	return g.rows.edit(row)
 }
 
 func (g *Graph) row(row uint32) *rowState {

@@ -3,6 +3,7 @@ package identity
 import (
 	"encoding/binary"
 	"hash/maphash"
+	"slices"
 )
 
 const (
@@ -10,21 +11,40 @@ const (
 	pageSize = 1 << pageBits
 )
 
-// paged is an array that grows by pages: it never copies, and a pointer into it stays good.
+// paged is an array that grows by pages, so it is never copied as a whole. A frozen copy shares its pages: a page is copied
+// when it is written to afterwards.
 type paged[T any] struct {
-	pages []*[pageSize]T
-	n     int
+	pages  []*[pageSize]T
+	shared []bool // pages that a frozen copy may have too
+	n      int
 }
 
 func (p *paged[T]) append(v T) {
 	if p.n>>pageBits == len(p.pages) {
-		p.pages = append(p.pages, new([pageSize]T))
+		p.pages, p.shared = append(p.pages, new([pageSize]T)), append(p.shared, false)
 	}
-	p.pages[p.n>>pageBits][p.n&(pageSize-1)] = v
+	p.pages[p.n>>pageBits][p.n&(pageSize-1)] = v // beyond what a frozen copy reads
 	p.n++
 }
 
 func (p *paged[T]) at(i uint32) *T { return &p.pages[i>>pageBits][i&(pageSize-1)] }
+
+// edit is at for who will write.
+func (p *paged[T]) edit(i uint32) *T {
+	k := i >> pageBits
+	if p.shared[k] {
+		page := *p.pages[k]
+		p.pages[k], p.shared[k] = &page, false
+	}
+	return &p.pages[k][i&(pageSize-1)]
+}
+
+func (p *paged[T]) freeze() paged[T] {
+	for k := range p.shared {
+		p.shared[k] = true
+	}
+	return paged[T]{pages: slices.Clone(p.pages), n: p.n}
+}
 
 // attached is one identifier and its row.
 type attached struct {

@@ -26,7 +26,8 @@ func (g *Graph) Before(rows int, last Identifier, only []uint32) *Graph {
 	for _, word := range p.customers {
 		p.customerN += bits.OnesCount64(word)
 	}
-	p.rows.n, p.rows.pages = rows, make([]*[pageSize]rowState, (rows+pageSize-1)/pageSize)
+	pages := (rows + pageSize - 1) / pageSize
+	p.rows = paged[rowState]{pages: make([]*[pageSize]rowState, pages), shared: make([]bool, pages), n: rows}
 	if only != nil {
 		for _, row := range only {
 			p.alone(g, row)

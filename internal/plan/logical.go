@@ -15,11 +15,16 @@ import (
 // Logical reads the logical plan off an expression whose result is true or false. What it does not recognise becomes a
 // Residual: that is always right, and only slower.
 func Logical(e *celenv.Expr) Node {
-	r := reader{e}
+	r := reader{expr: e}
 	return r.node(e.Surface())
 }
 
-type reader struct{ expr *celenv.Expr }
+// reader reads an expression, or inside a macro over events a condition about one of them.
+type reader struct {
+	expr     *celenv.Expr
+	variable string            // inside a macro: its variable
+	typ      *schema.EventType // inside a macro: what the variable is
+}
 
 func (r reader) node(e ast.Expr) Node {
 	switch e.Kind() {
@@ -39,48 +44,85 @@ func (r reader) node(e ast.Expr) Node {
 	return Residual{r.expr.Text(e)}
 }
 
-// selected recognises has(customer.x), and customer.x where x is a boolean.
+// selected recognises has(customer.x) and has(e.x), and a boolean attribute that stands alone.
 func (r reader) selected(e ast.Expr) (Node, bool) {
 	sel := e.AsSelect()
 	if sel.IsTestOnly() {
+		name := sel.FieldName()
 		if r.isProfile(sel.Operand()) {
-			return AttrPredicate{Attr: sel.FieldName(), Op: Has}, true
+			return Predicate{Of: Attr{name, r.expr.Catalogue().Profile[name].Type}, Op: Has, Text: r.expr.Text(e)}, true
 		}
-		return nil, false
-	}
-	name, decl, ok := r.attribute(e)
-	if !ok || decl.Type != schema.Boolean {
-		return nil, false
-	}
-	return AttrPredicate{Attr: name, Op: Equal, Lits: []value.Value{value.Bool(true)}}, true
-}
-
-func (r reader) call(e ast.Expr) (Node, bool) {
-	c := e.AsCall()
-	args := c.Args()
-	if !c.IsMemberFunction() {
-		switch name := c.FunctionName(); name {
-		case operators.LogicalAnd:
-			return And{r.nodes(args)}, true
-		case operators.LogicalOr:
-			return Or{r.nodes(args)}, true
-		case operators.LogicalNot:
-			return Not{r.node(args[0])}, true
-		case operators.In:
-			return r.in(args[0], args[1])
-		case operators.Equals, operators.NotEquals, operators.Less, operators.LessEquals, operators.Greater, operators.GreaterEquals:
-			symbol, _ := operators.FindReverse(name)
-			return r.comparison(e, Op(symbol), args[0], args[1])
-		case "inSegment":
-			if s, ok := args[0].AsLiteral().(types.String); ok {
-				return InSegment(s), true
+		if r.typ != nil {
+			if f, ok := r.fieldOf(sel, r.isEvent); ok {
+				return Predicate{Of: f, Op: Has, Text: r.expr.Text(e)}, true
 			}
 		}
 		return nil, false
 	}
-	switch c.FunctionName() {
-	case "exists", "exists_one", "all":
-		return r.quantifier(e, c)
+	v, ok := r.value(e)
+	if !ok || typeOf(v) != schema.Boolean {
+		return nil, false
+	}
+	return Predicate{Of: v, Op: Equal, Lits: []value.Value{value.Bool(true)}, Text: r.expr.Text(e)}, true
+}
+
+// typeOf is the type of what is compared.
+func typeOf(v Value) schema.Type {
+	switch v := v.(type) {
+	case Attr:
+		return v.Type
+	case Field:
+		return v.Type
+	case Aggregate:
+		switch v.Function {
+		case Size, Sum, Avg, CountDistinct:
+			return schema.Number
+		}
+		return v.Of.Type
+	}
+	return schema.Datetime
+}
+
+var symbols = map[string]Op{
+	operators.Equals: Equal, operators.NotEquals: NotEqual, operators.Less: Less, operators.LessEquals: LessEqual,
+	operators.Greater: Greater, operators.GreaterEquals: GreaterEqual,
+}
+
+func comparison(function string) (Op, bool) { op, ok := symbols[function]; return op, ok }
+
+var matchers = map[string]Op{"startsWith": StartsWith, "endsWith": EndsWith, "contains": Contains}
+
+func (r reader) call(e ast.Expr) (Node, bool) {
+	c := e.AsCall()
+	args := c.Args()
+	if c.IsMemberFunction() {
+		switch name := c.FunctionName(); name {
+		case "exists", "exists_one", "all":
+			return r.quantifier(e, c)
+		case "startsWith", "endsWith", "contains":
+			v, ok := r.value(c.Target())
+			lit, isText := r.literal(args[0])
+			return Predicate{Of: v, Op: matchers[name], Lits: []value.Value{lit}, Text: r.expr.Text(e)}, ok && isText
+		}
+		return nil, false
+	}
+	name := c.FunctionName()
+	if op, ok := comparison(name); ok {
+		return r.comparison(e, op, args[0], args[1])
+	}
+	switch name {
+	case operators.LogicalAnd:
+		return And{r.nodes(args)}, true
+	case operators.LogicalOr:
+		return Or{r.nodes(args)}, true
+	case operators.LogicalNot:
+		return Not{r.node(args[0])}, true
+	case operators.In:
+		return r.in(e, args[0], args[1])
+	case "inSegment":
+		return InSegment(text(args[0])), r.typ == nil && text(args[0]) != ""
+	case "sequence":
+		return r.sequence(e, args)
 	}
 	return nil, false
 }
@@ -93,22 +135,21 @@ func (r reader) nodes(es []ast.Expr) []Node {
 	return out
 }
 
-func (r reader) comparison(e ast.Expr, op Op, a, b ast.Expr) (Node, bool) {
+func (r reader) comparison(whole ast.Expr, op Op, a, b ast.Expr) (Node, bool) {
+	left, okLeft := r.value(a)
+	right, okRight := r.value(b)
+	if okLeft && okRight {
+		return Compare{left, op, right, r.expr.Text(whole)}, true
+	}
+	if !okLeft {
+		left, a, b, op, okLeft = right, b, a, mirrored[op], okRight
+	}
 	lit, ok := r.literal(b)
-	if !ok {
-		if lit, ok = r.literal(a); !ok {
-			return nil, false
-		}
-		a, op = b, mirrored[op]
-	}
-	if name, _, ok := r.attribute(a); ok {
-		return AttrPredicate{Attr: name, Op: op, Lits: []value.Value{lit}}, true
-	}
-	return r.aggregate(e, a, op, lit)
+	return Predicate{Of: left, Op: op, Lits: []value.Value{lit}, Text: r.expr.Text(whole)}, okLeft && ok
 }
 
-func (r reader) in(a, list ast.Expr) (Node, bool) {
-	name, _, ok := r.attribute(a)
+func (r reader) in(whole, a, list ast.Expr) (Node, bool) {
+	v, ok := r.value(a)
 	if !ok || list.Kind() != ast.ListKind {
 		return nil, false
 	}
@@ -120,26 +161,12 @@ func (r reader) in(a, list ast.Expr) (Node, bool) {
 		}
 		lits = append(lits, lit)
 	}
-	return AttrPredicate{Attr: name, Op: In, Lits: lits}, true
+	return Predicate{Of: v, Op: In, Lits: lits, Text: r.expr.Text(whole)}, true
 }
 
-// isProfile tells whether e is `customer` or `visitor`, and no column of that name.
+// isProfile tells whether e is `customer` or `visitor`, and no column or macro variable of that name.
 func (r reader) isProfile(e ast.Expr) bool {
-	if e.Kind() != ast.IdentKind || e.AsIdent() != "customer" && e.AsIdent() != "visitor" {
-		return false
-	}
-	_, column := r.expr.Scope().Vars[e.AsIdent()]
-	return !column
-}
-
-// attribute recognises customer.x.
-func (r reader) attribute(e ast.Expr) (string, schema.Attr, bool) {
-	if e.Kind() != ast.SelectKind || e.AsSelect().IsTestOnly() || !r.isProfile(e.AsSelect().Operand()) {
-		return "", schema.Attr{}, false
-	}
-	name := e.AsSelect().FieldName()
-	decl, ok := r.expr.Catalogue().Profile[name]
-	return name, decl, ok
+	return e.Kind() == ast.IdentKind && (e.AsIdent() == "customer" || e.AsIdent() == "visitor") && !r.shadowed(e.AsIdent())
 }
 
 // literal recognises a number, text, boolean, and timestamp("…") to the microsecond.

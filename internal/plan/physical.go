@@ -25,8 +25,8 @@ type Operator struct {
 	Kind     Kind
 	Children []*Operator // of Intersect and Union
 	Name     string      // segment or event type
-	Attr     AttrPredicate
-	Negated  bool // Segment, and Kernel with Has: the rows that are not in it
+	Attr     Predicate   // of an Attr
+	Negated  bool        // Segment, and Kernel with Has: the rows that are not in it
 	rows     uint64
 }
 
@@ -76,20 +76,39 @@ func (b *builder) build(n Node, want bool) *Operator {
 			op.rows = b.stats.Rows - min(op.rows, b.stats.Rows)
 		}
 		return op
-	case AttrPredicate:
-		if !want {
-			if op, ok := opposite[n.Op]; ok {
-				n.Op, want = op, true
+	case Predicate:
+		if _, ok := n.Of.(Attr); ok {
+			if !want {
+				if op, ok := opposite[n.Op]; ok {
+					n.Op, want = op, true
+				}
 			}
+			return &Operator{Kind: Kernel, Attr: n, Negated: !want, rows: b.stats.Rows}
 		}
-		return &Operator{Kind: Kernel, Attr: n, Negated: !want, rows: b.stats.Rows}
-	case EventAggregate:
-		b.fallback = append(b.fallback, n.Text)
-		if need := map[bool]outcome{true: isTrue, false: isFalse}[want]; n.empty != need {
-			return &Operator{Kind: HasEvent, Name: n.Event, rows: b.estimate(b.stats.HasEvent, n.Event)}
-		}
+		return b.narrow(n, n.Text, want)
+	case Compare:
+		return b.narrow(n, n.Text, want)
+	case Quantifier:
+		return b.narrow(n, n.Text, want)
+	case Units:
+		return b.narrow(n, n.Text, want)
+	case Sequence:
+		return b.narrow(n, n.Text, want)
 	case Residual:
 		b.fallback = append(b.fallback, n.Text)
+	}
+	return &Operator{Kind: Anyone, rows: b.stats.Rows}
+}
+
+// narrow finds the candidates of a condition over events: who has any event of a type, where somebody without one would
+// not have the outcome asked for.
+func (b *builder) narrow(n Node, text string, want bool) *Operator {
+	b.fallback = append(b.fallback, text)
+	need := map[bool]Outcome{true: IsTrue, false: IsFalse}[want]
+	for _, typ := range typesOf(n) {
+		if o := without(n, typ); o != need && o != isUnknown {
+			return &Operator{Kind: HasEvent, Name: typ, rows: b.estimate(b.stats.HasEvent, typ)}
+		}
 	}
 	return &Operator{Kind: Anyone, rows: b.stats.Rows}
 }

@@ -1,8 +1,8 @@
 // Package plan looks for faster ways to the answer of a segment's expression than asking row by row. It works in
 // stages, each a value that prints itself:
 //
-//	Logical     what the expression says: attribute predicates, event aggregates, memberships, boolean algebra, and
-//	            whatever is none of these as CEL text                                            logical.go, match.go
+//	Logical     what the expression says: comparisons of attributes and of aggregates over events, memberships, boolean
+//	            algebra, and whatever is none of these as CEL text                     logical.go, match.go, value.go
 //	Simplify    the same answer in a shape that is easier to run                                 rules.go
 //	Build       which operator finds the rows, by a ladder of cost: constant, bitmap, column kernel, and the oracle
 //	            row by row on those that survive                                                 physical.go
@@ -42,28 +42,57 @@ type (
 	Const bool
 	// InSegment asks for membership of another segment. It has no errors.
 	InSegment string
-	// AttrPredicate compares an attribute of the profile with literals; it is an error where the attribute is absent.
-	AttrPredicate struct {
-		Attr string
+	// Predicate compares a value with literals; it is an error where the value is absent, except with Has.
+	Predicate struct {
+		Of   Value
 		Op   Op
 		Lits []value.Value // one, or any number with In and NotIn, or none with Has
+		Text string        // the whole in CEL as written, without a not that was pushed in
 	}
-	// EventAggregate compares an aggregate over the person's events of a type with a literal.
-	EventAggregate struct {
-		Event     string
-		Filter    []string // conditions, in CEL
-		Window    []string // bounds of time, in CEL
-		Aggregate string   // size, sum(e.amount), exists(…), …
-		Op        Op       // "" with exists, exists_one and all, which are true or false themselves
-		Lit       value.Value
-		Text      string // the whole in CEL
-		empty     outcome
+	// Compare compares two values of which neither is a literal; it is an error where one is absent.
+	Compare struct {
+		Left  Value
+		Op    Op // Equal to GreaterEqual
+		Right Value
+		Text  string
+	}
+	// Quantifier asks whether a condition holds for all events, for some, or for exactly one. It has no errors.
+	Quantifier struct {
+		Events Events
+		Kind   Quantity
+		If     Node // about one event; an error counts as false
+		Text   string
+	}
+	// Units asks how the counts of the last N complete calendar units compare with a literal: perMonth(3).all(n, n >= 1).
+	Units struct {
+		Events Events
+		Unit   string // day, week or month
+		N      int
+		Kind   Quantity
+		Op     Op
+		Lit    float64
+		Text   string
+	}
+	// Sequence asks for events one after another, the last at most Within microseconds after the first. It has no errors.
+	Sequence struct {
+		Steps  []Events
+		Within int64
+		Text   string
 	}
 	// Residual is what only CEL answers.
 	Residual struct{ Text string }
 )
 
-// Op is a comparison of an attribute with literals.
+// Quantity is how many of several must hold.
+type Quantity string
+
+const (
+	Every   Quantity = "all"
+	Some    Quantity = "exists"
+	JustOne Quantity = "exists_one"
+)
+
+// Op is a comparison.
 type Op string
 
 const (
@@ -76,10 +105,18 @@ const (
 	In           Op = "in"
 	NotIn        Op = "not in"
 	Has          Op = "has" // never an error
+	StartsWith   Op = "starts with"
+	EndsWith     Op = "ends with"
+	Contains     Op = "contains"
+	NoStartsWith Op = "does not start with"
+	NoEndsWith   Op = "does not end with"
+	NoContains   Op = "does not contain"
 )
 
-// opposite holds for the rows that have the attribute and for which the operator does not hold.
+// opposite holds where the value is there and the operator does not hold.
 var opposite = map[Op]Op{
+	StartsWith: NoStartsWith, EndsWith: NoEndsWith, Contains: NoContains,
+	NoStartsWith: StartsWith, NoEndsWith: EndsWith, NoContains: Contains,
 	Equal: NotEqual, NotEqual: Equal, Less: GreaterEqual, GreaterEqual: Less, Greater: LessEqual, LessEqual: Greater, In: NotIn, NotIn: In,
 }
 
@@ -87,15 +124,6 @@ var opposite = map[Op]Op{
 var mirrored = map[Op]Op{
 	Equal: Equal, NotEqual: NotEqual, Less: Greater, Greater: Less, LessEqual: GreaterEqual, GreaterEqual: LessEqual,
 }
-
-// outcome is what an aggregate's comparison is for somebody without such events.
-type outcome uint8
-
-const (
-	isError outcome = iota // as of avg, min, max
-	isFalse
-	isTrue
-)
 
 // The ladder of cost.
 const (
@@ -106,14 +134,18 @@ const (
 	costRow
 )
 
-func (And) cost() int            { return costConst } // of a set of nodes: see costOf
-func (Or) cost() int             { return costConst }
-func (Not) cost() int            { return costConst }
-func (Const) cost() int          { return costConst }
-func (InSegment) cost() int      { return costBitmap }
-func (AttrPredicate) cost() int  { return costKernel }
-func (EventAggregate) cost() int { return costEvents }
-func (Residual) cost() int       { return costRow }
+func (And) cost() int        { return costConst } // of a set of nodes: see costOf
+func (Or) cost() int         { return costConst }
+func (Not) cost() int        { return costConst }
+func (Const) cost() int      { return costConst }
+func (InSegment) cost() int  { return costBitmap }
+func (Quantifier) cost() int { return costEvents }
+func (Units) cost() int      { return costEvents }
+func (Sequence) cost() int   { return costEvents }
+func (Residual) cost() int   { return costRow }
+
+func (n Predicate) cost() int { return costOfValue(n.Of) }
+func (n Compare) cost() int   { return max(costOfValue(n.Left), costOfValue(n.Right)) }
 
 // costOf is the highest step of the ladder that a part needs.
 func costOf(n Node) int {
@@ -124,14 +156,17 @@ func costOf(n Node) int {
 	return c
 }
 
-func (n And) children() []Node          { return n.Of }
-func (n Or) children() []Node           { return n.Of }
-func (n Not) children() []Node          { return []Node{n.Of} }
-func (Const) children() []Node          { return nil }
-func (InSegment) children() []Node      { return nil }
-func (AttrPredicate) children() []Node  { return nil }
-func (EventAggregate) children() []Node { return nil }
-func (Residual) children() []Node       { return nil }
+func (n And) children() []Node      { return n.Of }
+func (n Or) children() []Node       { return n.Of }
+func (n Not) children() []Node      { return []Node{n.Of} }
+func (Const) children() []Node      { return nil }
+func (InSegment) children() []Node  { return nil }
+func (Predicate) children() []Node  { return nil }
+func (Compare) children() []Node    { return nil }
+func (Quantifier) children() []Node { return nil }
+func (Units) children() []Node      { return nil }
+func (Sequence) children() []Node   { return nil }
+func (Residual) children() []Node   { return nil }
 
 func (And) line() string { return "and" }
 func (Or) line() string  { return "or" }
@@ -141,33 +176,59 @@ func (n Const) line() string     { return fmt.Sprint(bool(n)) }
 func (n InSegment) line() string { return fmt.Sprintf("in segment %q", string(n)) }
 func (n Residual) line() string  { return "cel " + n.Text }
 
-func (n AttrPredicate) line() string {
+func (n Predicate) line() string {
 	switch n.Op {
 	case Has:
-		return "attr has " + n.Attr
+		return "has " + n.Of.line()
 	case In, NotIn:
 		lits := make([]string, len(n.Lits))
 		for i, v := range n.Lits {
 			lits[i] = literal(v)
 		}
-		return fmt.Sprintf("attr %s %s [%s]", n.Attr, n.Op, strings.Join(lits, ", "))
+		return fmt.Sprintf("%s %s [%s]", n.Of.line(), n.Op, strings.Join(lits, ", "))
 	}
-	return fmt.Sprintf("attr %s %s %s", n.Attr, n.Op, literal(n.Lits[0]))
+	return fmt.Sprintf("%s %s %s", n.Of.line(), n.Op, literal(n.Lits[0]))
 }
 
-func (n EventAggregate) line() string {
-	s := "events " + n.Event
-	if len(n.Filter) > 0 {
-		s += " where " + strings.Join(n.Filter, " and ")
+func (n Compare) line() string {
+	return fmt.Sprintf("%s %s %s", n.Left.line(), n.Op, n.Right.line())
+}
+
+func (n Quantifier) line() string {
+	return fmt.Sprintf("%s: %s (%s)", n.Events.line(), n.Kind, inline(n.If))
+}
+
+func (n Units) line() string {
+	return fmt.Sprintf("%s: of %d %ss %s %s %v", n.Events.line(), n.N, n.Unit, n.Kind, n.Op, n.Lit)
+}
+
+func (n Sequence) line() string {
+	steps := make([]string, len(n.Steps))
+	for i, s := range n.Steps {
+		steps[i] = s.line()
 	}
-	for _, w := range n.Window {
-		s += " " + w
+	return fmt.Sprintf("sequence in %s: %s", span(n.Within), strings.Join(steps, ", then "))
+}
+
+// inline prints a condition on one line.
+func inline(n Node) string {
+	switch n := n.(type) {
+	case And:
+		return joined(n.Of, " and ")
+	case Or:
+		return joined(n.Of, " or ")
+	case Not:
+		return "not " + inline(n.Of)
 	}
-	s += ": " + n.Aggregate
-	if n.Op != "" {
-		s += fmt.Sprintf(" %s %s", n.Op, literal(n.Lit))
+	return n.line()
+}
+
+func joined(of []Node, by string) string {
+	parts := make([]string, len(of))
+	for i, n := range of {
+		parts[i] = inline(n)
 	}
-	return s
+	return "(" + strings.Join(parts, by) + ")"
 }
 
 func literal(v value.Value) string {
@@ -177,14 +238,17 @@ func literal(v value.Value) string {
 	return v.String()
 }
 
-func (n And) String() string            { return tree(n) }
-func (n Or) String() string             { return tree(n) }
-func (n Not) String() string            { return tree(n) }
-func (n Const) String() string          { return tree(n) }
-func (n InSegment) String() string      { return tree(n) }
-func (n AttrPredicate) String() string  { return tree(n) }
-func (n EventAggregate) String() string { return tree(n) }
-func (n Residual) String() string       { return tree(n) }
+func (n And) String() string        { return tree(n) }
+func (n Or) String() string         { return tree(n) }
+func (n Not) String() string        { return tree(n) }
+func (n Const) String() string      { return tree(n) }
+func (n InSegment) String() string  { return tree(n) }
+func (n Predicate) String() string  { return tree(n) }
+func (n Compare) String() string    { return tree(n) }
+func (n Quantifier) String() string { return tree(n) }
+func (n Units) String() string      { return tree(n) }
+func (n Sequence) String() string   { return tree(n) }
+func (n Residual) String() string   { return tree(n) }
 
 func tree(n Node) string {
 	var b strings.Builder

@@ -309,7 +309,7 @@ func evaluate(r *rand.Rand, n Node, leaf map[string]kleene) kleene {
 			out = max(out, evaluate(r, c, leaf))
 		}
 		return out
-	case AttrPredicate:
+	case Predicate:
 		switch n.Op {
 		case NotEqual, GreaterEqual, LessEqual, NotIn:
 			n.Op = opposite[n.Op]

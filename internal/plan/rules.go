@@ -65,7 +65,7 @@ func (pushNot) apply(n Node) Node {
 		return Or{negated(m.Of)}
 	case Or:
 		return And{negated(m.Of)}
-	case AttrPredicate:
+	case Predicate:
 		if op, ok := opposite[m.Op]; ok {
 			m.Op = op
 			return m

@@ -47,7 +47,7 @@ func run(op *Operator, src Source) (rows *roaring.Bitmap, exact bool) {
 	case HasEvent:
 		return within(src, src.HasEvent(op.Name), false), false
 	case Kernel:
-		if set, ok := src.Attr(op.Attr.Attr, op.Attr.Op, op.Attr.Lits); ok {
+		if set, ok := src.Attr(op.Attr.Of.(Attr).Name, op.Attr.Op, op.Attr.Lits); ok {
 			return within(src, set, op.Negated), true
 		}
 	case Intersect:
