@@ -122,6 +122,52 @@ func TestPastAttributes(t *testing.T) {
 	}
 }
 
+// TestPastAttributeSaidAgain: a value that is said again does not become newer, in the past as in the present. On day 1 it is
+// known what will be from day 30 on; so all that comes then is late, and is kept whatever it says.
+func TestPastAttributeSaidAgain(t *testing.T) {
+	told := func(c *cdptest.Client, cities ...string) {
+		for _, x := range cities {
+			var at int
+			var city string
+			_, err := fmt.Sscan(x, &at, &city)
+			require.NoError(t, err)
+			c.Knows(cdp.Identity{UserID: "ann", Time: day(at), Attributes: cdp.Attrs{"city": city}})
+		}
+	}
+	c := diary(t)
+	c.Clock.Set(day(1))
+	told(c, "30 Saigon", "10 Hue", "20 Hue", "15 Vinh")
+	c.Clock.Set(day(40))
+	other := diary(t)
+	other.Clock.Set(day(25))
+	told(other, "10 Hue", "20 Hue", "15 Vinh")
+	p, err := other.Profiles().Get(t.Context(), "ann")
+	require.NoError(t, err)
+	require.Equal(t, cdp.Attrs{"city": "Vinh"}, p.Attributes)
+	require.Equal(t, cdp.Attrs{"city": "Vinh"}, attributes(t, c.TrueAt(day(25))))
+	require.Equal(t, cdp.Attrs{"city": "Saigon"}, attributes(t, c.TrueAt(day(30))))
+}
+
+func TestPastObjectRemoved(t *testing.T) {
+	c := diary(t)
+	c.SaveSegment("nike", `events.buy.exists(e, e.product.brand == "nike")`)
+	_, err := c.Objects().Put(t.Context(), cdp.ObjectRecord{Type: "product", ID: "p", Attributes: cdp.Attrs{"brand": "nike"}})
+	require.NoError(t, err)
+	c.Clock.Set(day(5))
+	bought := buy("b", time.Time{})
+	bought.Attributes["product"] = "p"
+	c.Happens(bought)
+	_, err = c.Objects().Remove(t.Context(), "product", "p")
+	require.NoError(t, err)
+	c.Clock.Set(day(20))
+	require.Equal(t, 0, count(t, c.KnownAt(day(5)), "nike"), "bought and removed at the same time")
+	_, err = c.Objects().Put(t.Context(), cdp.ObjectRecord{Type: "product", ID: "p", Time: day(5), Attributes: cdp.Attrs{"brand": "nike"}})
+	require.NoError(t, err)
+	require.Equal(t, 0, count(t, c.KnownAt(day(19)), "nike"))
+	require.Equal(t, 1, count(t, c.KnownAt(day(20)), "nike"))
+	require.Equal(t, 1, count(t, c.TrueAt(day(5)), "nike"))
+}
+
 func TestPastObjects(t *testing.T) {
 	c := diary(t)
 	c.SaveSegment("nike", `events.buy.exists(e, e.product.brand == "nike")`)

@@ -112,19 +112,20 @@ func (s *State) Earliest(known bool) (first int64, any bool) {
 	return first, first != math.MaxInt64
 }
 
-// shell is a past state before its identity and attributes are derived.
+// shell is a past state before its identity and attributes are derived. It has what readers need and shares all of it, but
+// for segments, whose members are to be found.
 func (s *State) shell(h *horizon) *State {
-	p := *s
-	p.past, p.Now, p.batch = h, h.At, batchScratch{}
-	p.attrs = make(map[string]*attribute, len(s.attrs))
+	p := &State{past: h, Position: s.Position, Now: h.At, Settings: s.Settings, Catalogue: s.Catalogue,
+		types: s.types, typeNamed: s.typeNamed, kinds: s.kinds, kindCode: s.kindCode, attrNames: s.attrNames, objects: s.objects,
+		sets: s.sets, links: s.links, flips: s.flips, lastFlip: s.lastFlip, segments: s.segments, removedSegments: s.removedSegments,
+		attrs: make(map[string]*attribute, len(s.attrs)), segNamed: make(map[string]*segment, len(s.segNamed))}
 	for name, a := range s.attrs {
 		p.attrs[name] = &attribute{name: name, decl: a.decl, now: column.NewVector(a.now.Kind()), at: column.NewVector(column.Int64)}
 	}
-	p.segNamed = make(map[string]*segment, len(s.segNamed))
 	for name, seg := range s.segNamed {
-		p.segNamed[name] = &segment{id: seg.id, name: name, def: seg.def, visitors: seg.visitors, prog: seg.prog, deps: seg.deps, logical: seg.logical, plan: seg.plan}
+		p.segNamed[name] = &segment{id: seg.id, name: name, def: seg.def, visitors: seg.visitors, prog: seg.prog, deps: seg.deps, plan: seg.plan}
 	}
-	return &p
+	return p
 }
 
 // identityAt is who had come, linked to nobody yet.
