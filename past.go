@@ -16,17 +16,17 @@ import (
 // the present, and return what those would have returned then. Nothing is written, and no condition may see beyond the instant:
 // `now` is the instant, and windows and calendar ranges count from it, in the portal's time zone as it is set now.
 //
-// Definitions are not part of the past: a segment is asked by its condition as it is now, events and profiles have the
-// attributes that are declared now, and a type that was defined later has no events before. So the answers tell what a condition of
-// today would have found, and differ from [Segments.Flips], which tells what was found.
+// Definitions are not part of the past: a segment is asked by its condition as it is now, and event types, attributes and the
+// portal's calendar are those of now, also where they are newer than the instant. So the answers tell what a condition of today
+// would have found, and may differ from [Segments.Flips], which tells what was found.
 //
 // Where the two differ, for an instant t:
 //
 //	                        TrueAt(t)                                   KnownAt(t)
-//	an event                counts when its time is not after t,        counts when it had arrived by t; its time may be
-//	                        also when it arrived later                  after t, and then it is on the timeline only
-//	a profile attribute     the latest value that was set for a         the value that was current at t; what was set with
-//	                        time not after t                            an older time and came after t is not known
+//	an event                counts when its time is not after t,        counts when it had arrived by t; dated after t it is
+//	                        also when it arrived later                  on the timeline and in reports, but conditions wait
+//	a profile attribute     the latest value by the times they were     the value that was current at t; one that came after
+//	                        set for, of those not after t               t is not known, also when it was set for before
 //	a removed attribute     absent from the time it was removed for     absent once the removal had arrived
 //	an object (`e.product`) its versions from times not after t         its versions that had arrived
 //	who is who              as known now: a visitor's history is the    as known then: a visitor who became a customer
@@ -34,8 +34,8 @@ import (
 //	                        and who came after t is there, with nothing come is not there
 //	inSegment("vip")        asks that segment's condition at t, by the same rules
 //
-// When two profiles were linked, the later value of each attribute won, as in the present. A reference binds to the version
-// of the event's time among those above, else to the first later one. KnownAt answers as a client whose clock stopped at t
+// As in the present, a value that is said again does not become newer, and where two profiles were linked the later value of
+// each attribute won. A reference binds to the version of the event's time among those above, else to the first later one. KnownAt answers as a client whose clock stopped at t
 // would, had it today's definitions. Files that were written before arrivals of objects were kept say of those objects only between
 // which events they came.
 //
