@@ -22,6 +22,8 @@ const (
 	Merged  Variant = "merged"  // uniform, but done by 3 visitors a customer; 5 % of links come after the events; 1 % of events are late
 )
 
+var allVariants = []Variant{Uniform, Zipf, Merged}
+
 const (
 	span           = 180 * day // microseconds that the events cover
 	day      int64 = 24 * 3600 * 1e6
@@ -33,6 +35,9 @@ const (
 
 // now is the instant all questions are asked for, just after the last event. It is the clock of the clients under test.
 var now = time.Date(2026, 7, 1, 0, 0, 0, 0, time.UTC)
+
+// begin is the instant before which nothing happened.
+var begin = now.Add(-time.Duration(span) * time.Microsecond)
 
 // Types of events, in the order of their codes.
 const (
@@ -81,6 +86,8 @@ const (
 	streamID
 	streamVisitor
 	streamLate
+	streamPeople
+	streamFurther
 )
 
 // splitmix64 is the generator's finalizer of Steele, Lea, Flood 2014: a bijection that scatters its input.

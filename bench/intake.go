@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"path/filepath"
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -36,88 +37,126 @@ func (c *clock) run(fn func() error) error {
 	return err
 }
 
-// i1 tracks batches of 1,000 from one caller, into a new durable file, without segments. The peers take the first events
-// in turns with the library, 50 batches each, so that all meet the same noise; ratios are of these.
-func i1(ctx context.Context, b *Bench) ([]Result, error) {
-	n, peerN := min(b.Data.Events, i1Events), min(b.Data.Events, peerEvents)
-	r, err := b.newIntake(ctx, "i1.cdp", 1)
-	if err != nil {
-		return nil, err
+// intakeInTurns measures i1 and i2: batches of 1,000 from one caller, into a new durable file. The library and its peers
+// take the first events in turns, 50 batches each, so that all meet the same noise; ratios are of these.
+func intakeInTurns(ctx context.Context, b *Bench, emit func(Result)) error {
+	n := min(b.Data.Events, peerEvents)
+	peers := []*peerIntake{{id: "i1", what: "Track in batches of 1,000", checkpointPages: 1000}}
+	var own *intake
+	var live *liveIntake
+	var err error
+	if b.only["i1"] {
+		peers = append(peers, &peerIntake{id: "i1/wal", what: "against a larger WAL", checkpointPages: 20_000})
+		if own, err = b.newIntake(ctx, "i1.cdp", 1); err != nil {
+			return err
+		}
+		defer own.close()
 	}
-	defer r.close()
-	peers := []struct {
-		id, what        string
-		checkpointPages int
-		*sqlite
-		clock clock
-	}{{id: "i1", what: "Track in batches of 1,000", checkpointPages: 1000}, {id: "i1/wal", what: "against a larger WAL", checkpointPages: 20_000}}
-	for k := range peers {
-		p := &peers[k]
-		if p.sqlite, err = openSQLite(ctx, b.Dir, fmt.Sprintf("peer%d.sqlite", k), p.checkpointPages); err != nil {
-			return nil, err
+	if b.only["i2"] {
+		if live, err = b.newLiveIntake(ctx); err != nil {
+			return err
+		}
+		defer live.client.Close()
+	}
+	for _, p := range peers {
+		if p.sqlite, err = openSQLite(ctx, b.Dir, strings.ReplaceAll(p.id, "/", "-")+".sqlite", p.checkpointPages); err != nil {
+			return err
 		}
 		defer p.Close()
 	}
-	for from := 0; from < peerN; from += chunk {
-		batches := b.Data.batches(from, min(from+chunk, peerN))
-		if err := r.track(ctx, batches); err != nil {
-			return nil, err
+	for from := 0; from < n; from += chunk {
+		batches := b.Data.batches(from, min(from+chunk, n))
+		if own != nil {
+			if err := own.track(ctx, batches); err != nil {
+				return err
+			}
 		}
-		for k := range peers {
-			p := &peers[k]
+		for _, p := range peers {
 			if err := p.clock.run(func() error { return p.trackAll(ctx, batches) }); err != nil {
-				return nil, err
+				return err
+			}
+		}
+		if live != nil {
+			if err := live.track(ctx, from, batches); err != nil {
+				return err
 			}
 		}
 	}
-	shared := r.clock.total
-	counts, err := countsOf(ctx, r.client)
-	if err != nil {
-		return nil, err
+	if own != nil {
+		if err := i1(ctx, own, peers, n, emit); err != nil {
+			return err
+		}
 	}
-	var out []Result
-	for k := range peers {
-		p := &peers[k]
+	if live == nil {
+		return nil
+	}
+	r, err := live.result(ctx, peers[0].result(n))
+	if err == nil {
+		emit(r)
+	}
+	return err
+}
+
+// peerIntake is SQLite taking events in.
+type peerIntake struct {
+	id, what        string
+	checkpointPages int
+	*sqlite
+	clock clock
+}
+
+func (p *peerIntake) result(n int) Result {
+	return Result{Bench: p.id, What: p.what, Peer: "sqlite " + p.version, PeerEvents: n, PeerMs: ms(p.clock.total), PeerPerS: perSecond(n, p.clock.total)}
+}
+
+// i1 compares after the n events that all took, then lets the library take the rest.
+func i1(ctx context.Context, own *intake, peers []*peerIntake, n int, emit func(Result)) error {
+	shared := own.clock.total
+	counts, err := countsOf(ctx, own.client)
+	if err != nil {
+		return err
+	}
+	all := min(own.b.Data.Events, i1Events)
+	if err := own.trackRange(ctx, n, all); err != nil {
+		return err
+	}
+	for _, p := range peers {
 		peerCounts, err := p.Counts(ctx)
 		if err != nil {
-			return nil, err
+			return err
 		}
-		res := Result{Bench: p.id, What: p.what, Peer: "sqlite " + p.version, PeerEvents: peerN, PeerMs: ms(p.clock.total),
-			PeerPerS: perSecond(peerN, p.clock.total), Ratio: float64(p.clock.total) / float64(shared)}
-		res.equal(slices.Equal(counts, peerCounts), "events by type, customers, events on customers after %d events: cdp %v, sqlite %v", peerN, counts, peerCounts)
-		out = append(out, res)
+		r := p.result(n)
+		r.Ratio = float64(p.clock.total) / float64(shared)
+		r.Events, r.CDPMs, r.CDPPerS = all, ms(own.clock.total), perSecond(all, own.clock.total)
+		r.equal(slices.Equal(counts, peerCounts), "events by type, customers, events on customers after %d events: cdp %v, sqlite %v", n, counts, peerCounts)
+		emit(r)
 	}
-	if err := r.trackRange(ctx, peerN, n); err != nil {
-		return nil, err
-	}
-	for k := range out {
-		out[k].Events, out[k].CDPMs, out[k].CDPPerS = n, ms(r.clock.total), perSecond(n, r.clock.total)
-	}
-	return out, r.checkDurable(ctx, n)
+	return own.checkDurable(ctx, all)
 }
 
 // i1Two is i1 from two callers: one can encode while the other's batch is committed.
-func i1Two(ctx context.Context, b *Bench) ([]Result, error) {
+func i1Two(ctx context.Context, b *Bench, emit func(Result)) error {
 	n := min(b.Data.Events, i1Events)
 	in, err := b.newIntake(ctx, "i1-2.cdp", 2)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	defer in.close()
 	stop := b.profile("i1-2")
 	err = in.trackRange(ctx, 0, n)
 	stop()
 	if err != nil {
-		return nil, err
+		return err
 	}
 	counts, err := countsOf(ctx, in.client)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	r := Result{Bench: "i1/2", What: "the same from 2 callers", Events: n, CDPMs: ms(in.clock.total), CDPPerS: perSecond(n, in.clock.total)}
 	want := b.Data.counts(n)
 	r.equal(slices.Equal(counts, want), "events by type, customers, events on customers: cdp %v, data set %v", counts, want)
-	return []Result{r}, in.checkDurable(ctx, n)
+	emit(r)
+	return in.checkDurable(ctx, n)
 }
 
 // intake is a client that takes events in, with the time that took.
@@ -247,11 +286,11 @@ func (d *Data) batches(from, to int) [][]cdp.Event {
 }
 
 // i3 has 64 callers track one event each, over and over: they share commits.
-func i3(ctx context.Context, b *Bench) ([]Result, error) {
+func i3(ctx context.Context, b *Bench, emit func(Result)) error {
 	n := min(b.Data.Events, i3Events)
 	c, err := openCDP(ctx, b.Dir, "i3.cdp")
 	if err != nil {
-		return nil, err
+		return err
 	}
 	defer c.Close()
 	events := slices.Concat(b.Data.batches(0, n)...)
@@ -262,18 +301,19 @@ func i3(ctx context.Context, b *Bench) ([]Result, error) {
 	stop := b.profile("i3")
 	start := time.Now()
 	if err := trackBatches(ctx, c, single, i3Callers); err != nil {
-		return nil, err
+		return err
 	}
 	took := time.Since(start)
 	stop()
 	r := Result{Bench: "i3", What: "64 callers, one event each", Events: n, CDPMs: ms(took), CDPPerS: perSecond(n, took)}
 	if r.CommitUs, err = commitMicros(ctx, b.Dir); err != nil {
-		return nil, err
+		return err
 	}
 	counts, err := countsOf(ctx, c)
 	want := b.Data.counts(n)
 	r.equal(slices.Equal(counts, want), "events by type, customers, events on customers: cdp %v, data set %v", counts, want)
-	return []Result{r}, err
+	emit(r)
+	return err
 }
 
 // commitMicros is the median time of a commit of one small value on this disk.

@@ -14,7 +14,18 @@ import (
 
 // openCDP opens a new file with the schema of the data set. Its clock stands at the instant of the questions.
 func openCDP(ctx context.Context, dir, name string) (*cdp.Client, error) {
-	c, err := reopenCDP(dir, name)
+	return openWith(ctx, dir, name, cdp.Config{Now: func() time.Time { return now }})
+}
+
+func reopenCDP(dir, name string) (*cdp.Client, error) { return openFile(filepath.Join(dir, name)) }
+
+func openFile(path string) (*cdp.Client, error) {
+	return cdp.Open(path, cdp.Config{Now: func() time.Time { return now }})
+}
+
+// openWith opens a new file with the schema of the data set and a Config of the caller's.
+func openWith(ctx context.Context, dir, name string, cfg cdp.Config) (*cdp.Client, error) {
+	c, err := cdp.Open(filepath.Join(dir, name), cfg)
 	if err != nil {
 		return nil, err
 	}
@@ -23,10 +34,6 @@ func openCDP(ctx context.Context, dir, name string) (*cdp.Client, error) {
 		return nil, err
 	}
 	return c, nil
-}
-
-func reopenCDP(dir, name string) (*cdp.Client, error) {
-	return cdp.Open(filepath.Join(dir, name), cdp.Config{Now: func() time.Time { return now }})
 }
 
 func define(ctx context.Context, c *cdp.Client) error {
@@ -86,13 +93,6 @@ func (d *Data) links(late bool) iter.Seq[cdp.Identity] {
 // Load brings the whole data set in: customers, the links made in time, events in the order of their arrival as
 // history, the late links.
 func Load(ctx context.Context, c *cdp.Client, d *Data) error {
-	customers := func(yield func(cdp.Identity) bool) {
-		for i := range d.Profiles {
-			if !yield(d.Identity(i)) {
-				return
-			}
-		}
-	}
 	events := func(yield func(cdp.Event) bool) {
 		for i := range d.Arrivals() {
 			if !yield(d.Event(i)) {
@@ -100,8 +100,8 @@ func Load(ctx context.Context, c *cdp.Client, d *Data) error {
 			}
 		}
 	}
-	if err := inBatches(ctx, customers, c.Identify); err != nil {
-		return fmt.Errorf("load customers: %w", err)
+	if err := loadCustomers(ctx, c, d); err != nil {
+		return err
 	}
 	if err := inBatches(ctx, d.links(false), c.Identify); err != nil {
 		return fmt.Errorf("load links: %w", err)
@@ -111,6 +111,20 @@ func Load(ctx context.Context, c *cdp.Client, d *Data) error {
 	}
 	if err := inBatches(ctx, d.links(true), c.Identify); err != nil {
 		return fmt.Errorf("load late links: %w", err)
+	}
+	return nil
+}
+
+func loadCustomers(ctx context.Context, c *cdp.Client, d *Data) error {
+	customers := func(yield func(cdp.Identity) bool) {
+		for i := range d.Profiles {
+			if !yield(d.Identity(i)) {
+				return
+			}
+		}
+	}
+	if err := inBatches(ctx, customers, c.Identify); err != nil {
+		return fmt.Errorf("load customers: %w", err)
 	}
 	return nil
 }

@@ -14,22 +14,39 @@ type Loops struct {
 	Customers int
 	age, city []uint64 // a byte a customer, eight in a word, the first in the lowest byte
 
+	all struct { // events in order of time
+		time     []int64
+		customer []uint32
+		what     []uint8
+	}
 	purchases struct { // in order of time
 		time     []int64
 		customer []uint32
 		category []uint8
 	}
 
+	bought struct { // purchases ordered by customer, then time; those of customer c are from[c] to from[c+1]-1
+		from     []uint32
+		category []uint8
+		cents    []uint16
+	}
+
 	// journeys are all events ordered by customer, then time: time<<2 | type. Those of customer c are journeys[from[c]:from[c+1]].
 	journeys []int64
 	from     []uint32
 
-	counts []uint8 // scratch of q2: one a customer
+	// Scratch, so that nobody measures the making of it: one a customer, with any content.
+	counts  []uint8
+	wide    []uint64
+	sums    []uint32 // one a purchase, and one more
+	members Members
 }
 
 // NewLoops lays out d.
 func NewLoops(d *Data) *Loops {
-	l := &Loops{Customers: d.Profiles, age: bytesAsWords(d.Age, noAge), city: bytesAsWords(d.City, noCity), counts: make([]uint8, d.Profiles)}
+	l := &Loops{Customers: d.Profiles, age: bytesAsWords(d.Age, noAge), city: bytesAsWords(d.City, noCity), counts: make([]uint8, d.Profiles),
+		wide: make([]uint64, d.Profiles), members: NewMembers(d.Profiles)}
+	l.all.time, l.all.customer, l.all.what = d.Time, d.Customer, d.Type
 	for i, t := range d.Type {
 		if t == purchase {
 			l.purchases.time = append(l.purchases.time, d.Time[i])
@@ -37,20 +54,43 @@ func NewLoops(d *Data) *Loops {
 			l.purchases.category = append(l.purchases.category, d.Category[i])
 		}
 	}
-	l.from = make([]uint32, d.Profiles+1)
-	for _, c := range d.Customer {
-		l.from[c+1]++
-	}
-	for c := range d.Profiles {
-		l.from[c+1] += l.from[c]
-	}
+	l.from = starts(d.Customer, d.Profiles)
 	l.journeys = make([]int64, d.Events)
 	next := slices.Clone(l.from)
 	for i, c := range d.Customer { // already in order of time
 		l.journeys[next[c]] = d.Time[i]<<2 | int64(d.Type[i])
 		next[c]++
 	}
+	l.orderPurchases(d)
 	return l
+}
+
+// orderPurchases makes l.bought.
+func (l *Loops) orderPurchases(d *Data) {
+	b := &l.bought
+	n := len(l.purchases.time)
+	l.sums = make([]uint32, n+1)
+	b.from = starts(l.purchases.customer, l.Customers)
+	b.category, b.cents = make([]uint8, n), make([]uint16, n)
+	next := slices.Clone(b.from)
+	for i, c := range d.Customer {
+		if d.Type[i] == purchase {
+			b.category[next[c]], b.cents[next[c]] = d.Category[i], d.Cents[i]
+			next[c]++
+		}
+	}
+}
+
+// starts is where each customer's rows begin once rows are ordered by customer, and where the last ones' end.
+func starts(customer []uint32, customers int) []uint32 {
+	from := make([]uint32, customers+1)
+	for _, c := range customer {
+		from[c+1]++
+	}
+	for c := range customers {
+		from[c+1] += from[c]
+	}
+	return from
 }
 
 // bytesAsWords packs bytes below 128 into words and fills the last one up.

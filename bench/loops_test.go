@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 	"testing"
+	"time"
 )
 
 // naive are the loops as anybody would write them down first: straight from the question over the columns of the data set.
@@ -30,6 +31,62 @@ func naiveQ2(d *Data, c int) bool {
 		}
 	}
 	return n >= 3 && naiveQ0(d, c)
+}
+
+// eventsOf are a customer's events of a type, in order of time.
+func eventsOf(d *Data, c int, name string) (events []int) {
+	for i := range d.Time {
+		if int(d.Customer[i]) == c && eventNames[d.Type[i]] == name {
+			events = append(events, i)
+		}
+	}
+	return events
+}
+
+func naiveQ3(d *Data, c int) bool {
+	carts, purchases := eventsOf(d, c, "add_to_cart"), eventsOf(d, c, "purchase")
+	if len(carts) == 0 {
+		return false
+	}
+	added := d.Time[carts[len(carts)-1]]
+	for _, i := range purchases {
+		if d.Time[i] >= added {
+			return false
+		}
+	}
+	return now.UnixMicro()-added < 3*day
+}
+
+func naiveQ5(d *Data, c int) bool {
+	cents := 0
+	for _, i := range eventsOf(d, c, "purchase") {
+		cents += int(d.Cents[i])
+	}
+	return cents >= 150_00
+}
+
+func naiveQ8(d *Data, c int) bool {
+	months := map[time.Month]bool{}
+	for _, i := range eventsOf(d, c, "purchase") {
+		months[time.UnixMicro(d.Time[i]).UTC().Month()] = true // all in 2026
+	}
+	return months[time.April] && months[time.May] && months[time.June]
+}
+
+func naiveQ9(d *Data, c int) bool {
+	purchases := eventsOf(d, c, "purchase")
+	counts := map[string]int{}
+	most := 0
+	for _, i := range purchases {
+		counts[categories[d.Category[i]]]++
+		most = max(most, counts[categories[d.Category[i]]])
+	}
+	for k := len(purchases) - 1; k >= 0; k-- { // of the most frequent the one bought last
+		if category := categories[d.Category[purchases[k]]]; counts[category] == most {
+			return category == "shoes" && d.Time[purchases[len(purchases)-1]] < now.UnixMicro()-60*day
+		}
+	}
+	return false
 }
 
 // naiveQ6 tries every view with every cart and every purchase.
@@ -75,7 +132,7 @@ func TestSegmentLoops(t *testing.T) {
 	for _, q := range []struct {
 		Question
 		naive func(*Data, int) bool
-	}{{q0, naiveQ0}, {q1, naiveQ1}, {q2, naiveQ2}} {
+	}{{q0, naiveQ0}, {q1, naiveQ1}, {q2, naiveQ2}, {q3, naiveQ3}, {q5, naiveQ5}, {q8, naiveQ8}, {q9, naiveQ9}} {
 		t.Run(q.ID, func(t *testing.T) {
 			dataSets(t, func(t *testing.T, d *Data) {
 				m := NewMembers(d.Profiles)
@@ -107,6 +164,75 @@ func TestSegmentLoops(t *testing.T) {
 	}
 }
 
+func TestTrendLoop(t *testing.T) {
+	dataSets(t, func(t *testing.T, d *Data) {
+		type key struct {
+			date     string
+			category string
+		}
+		purchases := map[key]int64{}
+		buyers := map[key]map[uint32]bool{}
+		for i := range d.Time {
+			if eventNames[d.Type[i]] == "purchase" {
+				k := key{time.UnixMicro(d.Time[i]).UTC().Format(time.DateOnly), categories[d.Category[i]]}
+				purchases[k]++
+				if buyers[k] == nil {
+					buyers[k] = map[uint32]bool{}
+				}
+				buyers[k][d.Customer[i]] = true
+			}
+		}
+		var want []int64
+		for d := range 180 {
+			for _, category := range categories {
+				k := key{time.Date(2026, 1, 2+d, 0, 0, 0, 0, time.UTC).Format(time.DateOnly), category}
+				want = append(want, purchases[k], int64(len(buyers[k])))
+			}
+		}
+		l := NewLoops(d)
+		loopQ4(l) // what it leaves behind must not matter
+		if got := loopQ4(l); !slices.Equal(got, want) {
+			t.Errorf("cells %v, want %v", got, want)
+		}
+	})
+}
+
+func TestRetentionLoop(t *testing.T) {
+	dataSets(t, func(t *testing.T, d *Data) {
+		monday := time.Date(2025, 12, 29, 0, 0, 0, 0, time.UTC)
+		want := make([]int64, 27*27)
+		for c := range d.Profiles {
+			weeks := map[int]bool{}
+			first := -1
+			for _, i := range eventsOf(d, c, "view") {
+				week := int(time.UnixMicro(d.Time[i]).UTC().Sub(monday).Hours() / (7 * 24))
+				if first < 0 {
+					first = week
+				}
+				weeks[week] = true
+			}
+			for week := range weeks {
+				want[first*27+week-first]++
+			}
+		}
+		if got := loopQ7(NewLoops(d)); !slices.Equal(got, want) {
+			t.Errorf("cells %v, want %v", got, want)
+		}
+	})
+}
+
+func TestCellsPutRowsInPlace(t *testing.T) {
+	cells := q4Cells([]int64{21, 5, 4, 0, 2, 1}) // the second day's second category, then the first of all
+	if cells[42] != 5 || cells[43] != 4 || cells[0] != 2 || cells[1] != 1 || len(cells) != 7200 {
+		t.Errorf("cells of the trend are %v", cells)
+	}
+	row := make([]int64, 1+27)
+	row[0], row[1], row[3] = 26, 9, 7
+	if cells = q7Cells(row); cells[26*27] != 9 || cells[26*27+2] != 7 || len(cells) != 729 {
+		t.Errorf("cells of the retention are %v", cells)
+	}
+}
+
 func TestFunnelLoop(t *testing.T) {
 	dataSets(t, func(t *testing.T, d *Data) {
 		var want [3]int64
@@ -124,7 +250,7 @@ func TestFunnelLoop(t *testing.T) {
 func TestFunnelLoopAtTheEdgeOfItsWindow(t *testing.T) {
 	at := func(types []uint8, times ...int64) []int64 {
 		d := &Data{Profiles: 1, Events: len(times), Time: times, Type: types, Customer: make([]uint32, len(times)),
-			Category: make([]uint8, len(times)), Age: make([]uint8, 1), City: make([]uint8, 1)}
+			Category: make([]uint8, len(times)), Cents: make([]uint16, len(times)), Age: make([]uint8, 1), City: make([]uint8, 1)}
 		return loopQ6(NewLoops(d))
 	}
 	steps := []uint8{view, cart, purchase}
@@ -147,5 +273,16 @@ func TestFunnelLoopAtTheEdgeOfItsWindow(t *testing.T) {
 				t.Errorf("got %v, want %v", got, c.want)
 			}
 		})
+	}
+}
+
+func TestMostFrequent(t *testing.T) {
+	for _, c := range []struct {
+		purchases []uint8
+		want      uint8
+	}{{[]uint8{4}, 4}, {[]uint8{1, 1, 2}, 1}, {[]uint8{2, 1, 1, 2}, 2}, {[]uint8{2, 2, 1, 1}, 1}, {[]uint8{1, 2, 3, 0, 19}, 19}} {
+		if got := mostFrequent(c.purchases); got != c.want {
+			t.Errorf("of %v the most frequent is %d, want %d", c.purchases, got, c.want)
+		}
 	}
 }

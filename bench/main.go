@@ -18,6 +18,10 @@ import (
 )
 
 func main() {
+	if len(os.Args) > 1 && os.Args[1] == childCommand {
+		child(os.Args[2:])
+		return
+	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	err := run(ctx)
 	stop()
@@ -31,7 +35,7 @@ func run(ctx context.Context) error {
 	b := &Bench{}
 	profiles := flag.Int("profiles", 20_000, "number of customers")
 	events := flag.Int("events", 400_000, "number of events")
-	variant := flag.String("variant", string(Uniform), "how events fall on customers: uniform, zipf or merged")
+	variant := flag.String("variant", string(Uniform), "how events fall on customers: uniform, zipf or merged; all: one after the other")
 	only := flag.String("only", "", "run only these, such as q1,i3")
 	asJSON := flag.Bool("json", false, "print one JSON object a line")
 	dir := flag.String("dir", "", "where files are written (default: a temporary folder, removed at the end)")
@@ -39,29 +43,43 @@ func run(ctx context.Context) error {
 	flag.StringVar(&b.Profiles, "pprof", "", "also write a CPU profile of the library for each bench into this folder")
 	flag.Parse()
 
+	variants := []Variant{Variant(*variant)}
+	if *variant == "all" {
+		variants = allVariants
+	}
 	switch {
 	case flag.NArg() > 0:
 		return fmt.Errorf("unexpected argument %q; all settings are flags", flag.Arg(0))
 	case *profiles < 1 || *profiles > 100_000_000 || *events < 1 || *events > 1_000_000_000:
 		return errors.New("-profiles takes 1 to 100,000,000 and -events 1 to 1,000,000,000")
-	case !slices.Contains([]Variant{Uniform, Zipf, Merged}, Variant(*variant)):
-		return fmt.Errorf("-variant %q: use uniform, zipf or merged", *variant)
+	case !slices.Contains(allVariants, variants[0]):
+		return fmt.Errorf("-variant %q: use uniform, zipf, merged or all", *variant)
 	case b.Runs < 1:
 		return errors.New("-runs must be at least 1")
 	}
 	if err := b.choose(*only); err != nil {
 		return err
 	}
-	remove, err := b.open(*dir)
+	b.out = newPrinter(os.Stdout, *asJSON)
+	for _, v := range variants {
+		b.out.head(Head{Machine: machine(), Go: runtime.Version(), OS: runtime.GOOS + "/" + runtime.GOARCH, Profiles: *profiles, Events: *events, Variant: string(v), Runs: b.Runs})
+		one := *b
+		if err := one.runVariant(ctx, *dir, *profiles, *events, v); err != nil {
+			return err
+		}
+	}
+	return b.out.end()
+}
+
+// runVariant makes one data set and measures on it, in a folder of its own that is removed at the end.
+func (b *Bench) runVariant(ctx context.Context, dir string, profiles, events int, v Variant) error {
+	remove, err := b.open(dir)
 	if err != nil {
 		return err
 	}
 	defer remove()
-
-	out := newPrinter(os.Stdout, *asJSON)
-	out.head(Head{Machine: machine(), Go: runtime.Version(), OS: runtime.GOOS + "/" + runtime.GOARCH, Profiles: *profiles, Events: *events, Variant: *variant, Runs: b.Runs})
-	b.Data = Generate(*profiles, *events, Variant(*variant))
-	return b.run(ctx, out)
+	b.Data = Generate(profiles, events, v)
+	return b.run(ctx)
 }
 
 // open makes the folder for files. remove takes a temporary one away.
@@ -82,29 +100,6 @@ func (b *Bench) open(dir string) (remove func(), err error) {
 		return nil, err
 	}
 	return func() { os.RemoveAll(b.Dir) }, nil
-}
-
-// choose takes the benches named in only, or all.
-func (b *Bench) choose(only string) error {
-	b.only = map[string]bool{}
-	known := []string{"i1", "i3"}
-	for _, q := range Questions {
-		known = append(known, q.ID)
-	}
-	for _, id := range strings.Split(only, ",") {
-		id = strings.TrimSpace(id)
-		switch {
-		case id == "" && only == "":
-			for _, k := range known {
-				b.only[k] = true
-			}
-		case slices.Contains(known, id):
-			b.only[id] = true
-		default:
-			return fmt.Errorf("-only %q: there is no bench %q; there are %s", only, id, strings.Join(known, ", "))
-		}
-	}
-	return nil
 }
 
 // machine names the processor and how many cores this process may use.

@@ -15,15 +15,16 @@ import (
 type duckDB struct {
 	connector *duckdb.Connector
 	db        *sql.DB
+	path      string
 	version   string
 }
 
-func openDuckDB(ctx context.Context, dir string) (*duckDB, error) {
-	connector, err := duckdb.NewConnector(filepath.Join(dir, "peer.duckdb")+"?threads=2", nil)
+func openDuckDB(ctx context.Context, dir, name string) (*duckDB, error) {
+	connector, err := duckdb.NewConnector(filepath.Join(dir, name)+"?threads=2", nil)
 	if err != nil {
 		return nil, fmt.Errorf("duckdb: %w", err)
 	}
-	p := &duckDB{connector: connector, db: sql.OpenDB(connector)}
+	p := &duckDB{path: filepath.Join(dir, name), connector: connector, db: sql.OpenDB(connector)}
 	p.db.SetMaxOpenConns(1)
 	if err := p.db.QueryRowContext(ctx, "SELECT version()").Scan(&p.version); err != nil {
 		p.Close()
@@ -37,14 +38,8 @@ func (p *duckDB) Close() error { return p.db.Close() }
 // Load writes the data set with the appender. Events carry the customer they belong to in the end: the peer is spared
 // the resolving of visitors. What has few values is an ENUM, DuckDB's quickest form of it.
 func (p *duckDB) Load(ctx context.Context, d *Data) error {
-	for _, q := range []string{
-		enum("event_name", eventNames), enum("city_name", cities), enum("plan_name", plans), enum("category_name", categories),
-		`CREATE TABLE customers (id INTEGER, age UTINYINT, city city_name, plan plan_name, signup TIMESTAMP, email VARCHAR)`,
-		`CREATE TABLE events (id VARCHAR, customer INTEGER, name event_name, time TIMESTAMP, category category_name, sku VARCHAR, amount DOUBLE)`,
-	} {
-		if _, err := p.db.ExecContext(ctx, q); err != nil {
-			return fmt.Errorf("duckdb: %s: %w", q, err)
-		}
+	if err := p.create(ctx); err != nil {
+		return err
 	}
 	err := p.append(ctx, "customers", func(a *duckdb.Appender) error {
 		for i := range d.Profiles {
@@ -80,6 +75,19 @@ func (p *duckDB) Load(ctx context.Context, d *Data) error {
 	return err
 }
 
+func (p *duckDB) create(ctx context.Context) error {
+	for _, q := range []string{
+		enum("event_name", eventNames), enum("city_name", cities), enum("plan_name", plans), enum("category_name", categories),
+		`CREATE TABLE customers (id INTEGER, age UTINYINT, city city_name, plan plan_name, signup TIMESTAMP, email VARCHAR)`,
+		`CREATE TABLE events (id VARCHAR, customer INTEGER, name event_name, time TIMESTAMP, category category_name, sku VARCHAR, amount DOUBLE)`,
+	} {
+		if _, err := p.db.ExecContext(ctx, q); err != nil {
+			return fmt.Errorf("duckdb: %s: %w", q, err)
+		}
+	}
+	return nil
+}
+
 func enum(name string, values []string) string {
 	return "CREATE TYPE " + name + " AS ENUM ('" + strings.Join(values, "', '") + "')"
 }
@@ -104,7 +112,7 @@ func (p *duckDB) append(ctx context.Context, table string, rows func(*duckdb.App
 	return nil
 }
 
-// Counts runs a query that gives one row of counts.
+// Counts runs a query that gives rows of counts, and returns them one after the other.
 func (p *duckDB) Counts(ctx context.Context, query string) ([]int64, error) {
 	rows, err := p.db.QueryContext(ctx, query)
 	if err != nil {
@@ -115,15 +123,19 @@ func (p *duckDB) Counts(ctx context.Context, query string) ([]int64, error) {
 	if err != nil {
 		return nil, err
 	}
-	counts := make([]int64, len(columns))
+	row := make([]int64, len(columns))
 	into := make([]any, len(columns))
 	for i := range into {
-		into[i] = &counts[i]
+		into[i] = &row[i]
 	}
-	if !rows.Next() {
-		return nil, fmt.Errorf("duckdb: no row: %w", rows.Err())
+	var counts []int64
+	for rows.Next() {
+		if err := rows.Scan(into...); err != nil {
+			return nil, fmt.Errorf("duckdb: %w", err)
+		}
+		counts = append(counts, row...)
 	}
-	return counts, rows.Scan(into...)
+	return counts, rows.Err()
 }
 
 // Members runs a query that gives customers' ids.

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"time"
 
 	"github.com/embedcdp/cdp"
 )
@@ -11,6 +12,7 @@ import (
 // segment is also compared customer by customer.
 type Question struct {
 	ID, What string
+	Note     string // what a reader must know of the figures
 
 	// CDP asks through the public API. name is one that was not used before.
 	CDP func(ctx context.Context, c *cdp.Client, name string) ([]int64, error)
@@ -18,8 +20,9 @@ type Question struct {
 	// Where is the condition of a segment question, which is also saved and kept up to date; "" for others.
 	Where string
 
-	// SQL gives one row of counts.
-	SQL string
+	// SQL gives one row of counts, or rows that Cells puts in their places.
+	SQL   string
+	Cells func(rows []int64) []int64
 
 	// MembersSQL gives the ids of the members of a segment question.
 	MembersSQL string
@@ -29,7 +32,7 @@ type Question struct {
 }
 
 // Questions are all questions, in the order of their ids.
-var Questions = []Question{q0, q1, q2, q6}
+var Questions = []Question{q0, q1, q2, q3, q4, q5, q6, q7, q8, q9}
 
 // segment makes the question of how many people meet a condition. It is asked as a new segment: compiled and
 // its members found from nothing. members is the SQL of the members' ids.
@@ -47,5 +50,10 @@ func segment(id, what, where, members string, loop func(l *Loops, m Members)) Qu
 		}}
 }
 
-// sqlNow is the instant of the questions as SQL.
-var sqlNow = fmt.Sprintf("TIMESTAMP '%s'", now.Format("2006-01-02 15:04:05"))
+// sqlNow and sqlBegin are the instant of the questions and the begin of the data as SQL.
+var (
+	sqlNow   = sqlTime(now)
+	sqlBegin = sqlTime(begin)
+)
+
+func sqlTime(t time.Time) string { return fmt.Sprintf("TIMESTAMP '%s'", t.Format(time.DateTime)) }

@@ -33,6 +33,48 @@ func TestDifferentAnswersAreAnErrorAndSlowOnesAreNot(t *testing.T) {
 	}
 }
 
+func TestSummaryIsByVariantAndOfQuestionsOnly(t *testing.T) {
+	var text strings.Builder
+	out := newPrinter(&text, true)
+	add := func(id, variant string, cdp, peer float64) {
+		r := Result{Bench: id, Variant: variant}
+		r.equal(true, "")
+		r.times(cdp, peer, 1)
+		out.result(r)
+	}
+	add("q0", "uniform", 1, 2)
+	add("q1", "uniform", 1, 8)
+	add("q1/live", "uniform", 1, 1000)
+	out.result(Result{Bench: "m1", Variant: "uniform", Equal: true})
+	add("q0", "zipf", 4, 1)
+	text.Reset()
+	if err := out.end(); err != nil {
+		t.Fatal(err)
+	}
+	want := `{"summary":"questions","variant":"uniform","questions":2,"geomean_ratio":4,"farthest_over_limit":1,"equal":true}` + "\n" +
+		`{"summary":"questions","variant":"zipf","questions":1,"geomean_ratio":0.25,"farthest_over_limit":4,"equal":true}` + "\n"
+	if text.String() != want {
+		t.Errorf("summaries are\n%s", text.String())
+	}
+}
+
+func TestEqualAnswersNamesThePlace(t *testing.T) {
+	var r Result
+	r.equalAnswers("cdp", []int64{1, 2, 3}, "duckdb", []int64{1, 2, 3})
+	if !r.Equal {
+		t.Error("equal answers differ")
+	}
+	r.equalAnswers("cdp", []int64{1, 2, 3}, "duckdb", []int64{1, 5, 3})
+	if r.Equal || r.difference != "number 2 of 3: cdp has 2, duckdb 5" {
+		t.Errorf("difference is %q", r.difference)
+	}
+	r = Result{}
+	r.equalAnswers("cdp", nil, "duckdb", []int64{1})
+	if r.Equal {
+		t.Error("an answer that is not there equals one that is")
+	}
+}
+
 func TestFirstDifference(t *testing.T) {
 	a, b := NewMembers(200), NewMembers(200)
 	if _, different := a.firstDifference(b); different {

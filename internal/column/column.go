@@ -6,13 +6,16 @@
 //
 // Every cell is there or absent, and absent is neither zero nor empty. Columns are arrays of chunks, so growth does
 // not copy old rows, and a chunk in which a column has no cell takes no memory. Nothing is allocated per operation, except
-// for a string that is new to its dictionary and for SetBytes in a vector.
+// for a string that is new to its dictionary and for SetBytes in a vector. When the row after a full chunk is appended, the
+// chunk is sealed: from then on its lowest and highest cells are known (IntRange, FloatRange, Sorted).
 //
-// Nothing here locks: any number of goroutines may read while none writes. The caller holds a RWMutex.
+// Nothing here locks: any number of goroutines may read while none writes, and the caller holds a RWMutex. Who wants to
+// read while the writer goes on takes a frozen copy (Freeze).
 package column
 
 import (
 	"fmt"
+	"maps"
 	"math"
 	"slices"
 )
@@ -60,8 +63,13 @@ func (k Kind) String() string {
 type Table struct {
 	name    string
 	columns []*Column
-	byName  map[string]*Column
+	byName  map[string]int // place in columns
 	ext     extent
+	sealed  int // chunks that are; the one after them is open
+
+	frozen      bool
+	sharedNames bool   // a frozen copy has byName too
+	copy        *Table // the last one made by Freeze
 }
 
 // New returns an empty table. The name is written into its chunks.
@@ -69,7 +77,7 @@ func New(name string) *Table {
 	if len(name) > MaxName {
 		panic(fmt.Sprintf("column: table name of %d bytes: at most %d", len(name), MaxName))
 	}
-	return &Table{name: name, byName: map[string]*Column{}}
+	return &Table{name: name, byName: map[string]int{}}
 }
 
 // Name returns the name given to New.
@@ -85,7 +93,12 @@ func (t *Table) Chunks() int { return (t.Len() + ChunkRows - 1) / ChunkRows }
 func (t *Table) Full(k int) bool { return (k+1)*ChunkRows <= t.Len() }
 
 // Column returns the column of that name, nil when there is none.
-func (t *Table) Column(name string) *Column { return t.byName[name] }
+func (t *Table) Column(name string) *Column {
+	if i, ok := t.byName[name]; ok && i < len(t.columns) {
+		return t.columns[i]
+	}
+	return nil
+}
 
 // Columns returns all columns in order of creation. The caller does not change the slice.
 func (t *Table) Columns() []*Column { return slices.Clip(t.columns) }
@@ -94,37 +107,67 @@ func (t *Table) Columns() []*Column { return slices.Clip(t.columns) }
 // column is there with another kind. A column made after the last row is first written with the next row's chunk,
 // so who loads a table calls Add again for all columns it needs.
 func (t *Table) Add(name string, kind Kind) *Column {
-	if c := t.byName[name]; c != nil {
+	if c := t.Column(name); c != nil {
 		if c.kind != kind {
 			panic(fmt.Sprintf("column: table %s: column %s is %s and cannot be added as %s", t.name, name, c.kind, kind))
 		}
 		return c
 	}
+	t.mustGrow()
 	if len(t.columns) == MaxColumns || len(name) > MaxName {
 		panic(fmt.Sprintf("column: table %s: column %.100s: at most %d columns with names of at most %d bytes", t.name, name, MaxColumns, MaxName))
 	}
 	c := newColumn(name, kind, &t.ext)
 	c.since = t.ext.rows
+	c.chunks = slices.Repeat([]*slot{absentSlot}, t.sealed)
 	t.columns = append(t.columns, c)
-	t.byName[name] = c
+	if t.sharedNames {
+		t.byName, t.sharedNames = maps.Clone(t.byName), false
+	}
+	t.byName[name] = len(t.columns) - 1
 	return c
 }
 
 // Append adds a row with every cell absent and returns its number. Its cells can be set until the next Append.
 func (t *Table) Append() uint32 {
-	if t.ext.rows == t.ext.room {
-		t.grow(t.ext.rows + 1)
-	}
+	t.mustGrow()
 	row := t.ext.rows
+	if row&chunkMask == 0 && row > 0 {
+		t.seal()
+	}
+	if row == t.ext.room {
+		t.grow(row + 1)
+	}
 	t.ext.rows++
 	t.ext.first, t.ext.writable = row, 1
 	return row
 }
 
+func (t *Table) mustGrow() {
+	if t.frozen {
+		panic(fmt.Sprintf("column: table %s is a frozen copy and cannot change", t.name))
+	}
+}
+
 func (t *Table) grow(rows uint32) {
 	if t.ext.makeRoom(rows) {
 		for _, c := range t.columns {
-			c.widen()
+			c.open = *c.open.widened(t.ext.roomIn(0))
 		}
 	}
+}
+
+// seal ends the open chunk of every column, which is full. A frozen copy may have its cells, so the next chunk gets new ones.
+func (t *Table) seal() {
+	for _, c := range t.columns {
+		p := c.open
+		s := newSlot(&p)
+		s.measure(&p)
+		if c.dict != nil {
+			s.entries = uint32(c.dict.Len())
+		}
+		c.chunks = append(c.chunks, s)
+		c.open = page{arena: make([]byte, 0, len(p.arena))}
+	}
+	t.sealed++
 }

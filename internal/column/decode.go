@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"hash/crc32"
 	"math"
+	"slices"
 )
 
 // ErrDamaged is wrapped by errors of LoadChunk about bytes that are no chunk as EncodeChunk wrote it.
@@ -14,6 +15,9 @@ var ErrDamaged = errors.New("the chunk is damaged: open the older checkpoint")
 // LoadChunk adds a chunk made by EncodeChunk to the end of the table, and the columns that the table lacks. Chunks are
 // loaded in order from 0, and none follows a partial one. b is not kept. After an error the table is as it was.
 func (t *Table) LoadChunk(b []byte) error {
+	if t.frozen {
+		return fmt.Errorf("column: table %s is a frozen copy: load into the original", t.name)
+	}
 	r := reader{b: b, table: t.name, chunk: -1}
 	if len(b) < 5 || crc32.Checksum(b[:len(b)-4], castagnoli) != binary.LittleEndian.Uint32(b[len(b)-4:]) {
 		r.failf("%d bytes do not have the checksum they end with", len(b))
@@ -64,10 +68,17 @@ func (t *Table) LoadChunk(b []byte) error {
 		return r.err
 	}
 
+	if t.ext.rows > 0 {
+		t.seal()
+	}
 	t.grow(ext.rows + uint32(rows))
 	for i := range staged {
 		s := &staged[i]
-		s.putInto(t.Add(s.name, s.kind), r.chunk)
+		c := t.Add(s.name, s.kind)
+		for _, entry := range s.entries {
+			c.dict.add(entry)
+		}
+		c.open = s.page
 	}
 	t.ext.rows += uint32(rows)
 	t.ext.writable = 0
@@ -76,46 +87,19 @@ func (t *Table) LoadChunk(b []byte) error {
 
 func countNew(t *Table, staged []stagedColumn) (n int) {
 	for i := range staged {
-		if t.byName[staged[i].name] == nil {
+		if t.Column(staged[i].name) == nil {
 			n++
 		}
 	}
 	return n
 }
 
-// stagedColumn is one column's part of a chunk that is read but not yet in the table: the chunk of its kind is not nil.
+// stagedColumn is one column's part of a chunk that is read but not yet in the table.
 type stagedColumn struct {
 	name    string
 	kind    Kind
 	entries []string
-	floats  []float64
-	ints    []int64
-	codes   []uint32 // Uint32 and Dict
-	bools   []uint8
-	spans   []uint64
-	arena   []byte
-}
-
-func (s *stagedColumn) putInto(c *Column, k int) {
-	for _, entry := range s.entries {
-		c.dict.add(entry, k)
-	}
-	switch {
-	case s.floats != nil:
-		c.floats.put(k, s.floats)
-	case s.ints != nil:
-		c.ints.put(k, s.ints)
-	case s.codes != nil && s.kind == Dict:
-		c.codes.put(k, s.codes)
-	case s.codes != nil:
-		c.uints.put(k, s.codes)
-	case s.bools != nil:
-		c.bools.put(k, s.bools)
-	case s.spans != nil:
-		c.spans.put(k, s.spans)
-		c.arena(k)
-		c.arenas[k] = s.arena
-	}
+	page    page
 }
 
 func (r *reader) stage(t *Table) (s stagedColumn) {
@@ -128,7 +112,7 @@ func (r *reader) stage(t *Table) (s stagedColumn) {
 		return s
 	}
 	r.column = s.name
-	have := t.byName[s.name]
+	have := t.Column(s.name)
 	switch {
 	case len(s.name) > MaxName || s.kind < Float64 || s.kind > Bytes:
 		r.failf("a name of %d bytes and %s", len(s.name), s.kind)
@@ -149,17 +133,25 @@ func (r *reader) stage(t *Table) (s stagedColumn) {
 	}
 	switch s.kind {
 	case Float64:
-		s.floats = r.floats()
+		s.page.floats = r.floats()
 	case Int64:
-		s.ints = place[int64](r, AbsentInt, AbsentInt+1, math.MaxInt64)
+		if r.read(AbsentInt+1, math.MaxInt64) {
+			s.page.ints = place(r, filled(nil, r.room, int64(AbsentInt)))
+		}
 	case Uint32:
-		s.codes = place[uint32](r, 0, 1, math.MaxUint32)
+		if r.read(1, math.MaxUint32) {
+			s.page.uints = place(r, make([]uint32, r.room))
+		}
 	case Dict:
-		s.codes = place[uint32](r, 0, 1, int64(codes))
+		if r.read(1, int64(codes)) {
+			s.page.codes = r.codes()
+		}
 	case Bool:
-		s.bools = place[uint8](r, 0, boolFalse, boolTrue)
+		if r.read(boolFalse, boolTrue) {
+			s.page.bools = place(r, make([]uint8, r.room))
+		}
 	case Bytes:
-		s.spans, s.arena = r.spans()
+		s.page.spans, s.page.arena = r.spans()
 	}
 	return s
 }
@@ -236,19 +228,32 @@ func (r *reader) presence() {
 	}
 }
 
-// place reads an integer for every present row and returns the chunk with the others absent.
-func place[T int64 | uint32 | uint8](r *reader, absent T, low, high int64) []T {
+// read reads an integer for every present row into r.vals and says whether all lie in low..high.
+func (r *reader) read(low, high int64) bool {
 	r.vals = scratch(r.vals, len(r.present))
 	r.ints(r.vals)
-	if !r.within(low, high) {
-		return nil
-	}
-	s := cells[T]{absent: absent}
-	chunk := s.filled(nil, r.room)
+	return r.within(low, high)
+}
+
+// place puts the integers that were read into the cells of their rows.
+func place[T int64 | uint32 | uint16 | uint8](r *reader, cells []T) []T {
 	for i, row := range r.present {
-		chunk[row] = T(r.vals[i])
+		cells[row] = T(r.vals[i])
 	}
-	return chunk
+	return cells
+}
+
+func (r *reader) codes() Codes {
+	c := newCodes(uint32(slices.Max(r.vals)), r.room)
+	switch {
+	case c.B != nil:
+		place(r, c.B)
+	case c.H != nil:
+		place(r, c.H)
+	default:
+		place(r, c.W)
+	}
+	return c
 }
 
 func (r *reader) floats() []float64 {
@@ -269,8 +274,7 @@ func (r *reader) floats() []float64 {
 	if r.err != nil {
 		return nil
 	}
-	s := cells[float64]{absent: math.NaN()}
-	chunk := s.filled(nil, r.room)
+	chunk := filled(nil, r.room, math.NaN())
 	for i, row := range r.present {
 		v := math.Float64frombits(uint64(r.vals[i]))
 		if form != floatRaw {
@@ -286,9 +290,7 @@ func (r *reader) floats() []float64 {
 }
 
 func (r *reader) spans() (spans []uint64, arena []byte) {
-	r.vals = scratch(r.vals, len(r.present))
-	r.ints(r.vals)
-	if !r.within(0, MaxBytes) {
+	if !r.read(0, MaxBytes) {
 		return nil, nil
 	}
 	total := 0

@@ -1,11 +1,15 @@
 package column
 
+import "sync"
+
 // Dictionary numbers the distinct strings of a Dict column from 1, in order of first use. Code 0 is absent.
 type Dictionary struct {
-	codes map[string]uint32
-	pages [][]string // pageSize strings a page, so that growth copies no strings
+	codes map[string]uint32 // nil in what is frozen
+	pages [][]string        // full pages, so that growth copies no strings
+	last  []string          // the page after them
 	n     int
-	ends  []uint32 // entries there were after chunk k; past its end, the last one
+	// What frozen dictionaries look strings up in. It is theirs: the writer does not touch it.
+	index *index
 }
 
 const (
@@ -13,13 +17,18 @@ const (
 	pageSize = 1 << pageBits
 )
 
-func newDictionary() *Dictionary { return &Dictionary{codes: map[string]uint32{}} }
+func newDictionary() *Dictionary {
+	return &Dictionary{codes: map[string]uint32{}, index: &index{codes: map[string]uint32{}}}
+}
 
 // Len returns the number of entries, which is the highest code.
 func (d *Dictionary) Len() int { return d.n }
 
-// Lookup returns the code of v. It allocates nothing.
+// Lookup returns the code of v. It allocates nothing, except in the first call on what is frozen.
 func (d *Dictionary) Lookup(v []byte) (code uint32, ok bool) {
+	if d.codes == nil {
+		return d.index.lookup(d, v)
+	}
 	code, ok = d.codes[string(v)]
 	return code, ok
 }
@@ -30,31 +39,49 @@ func (d *Dictionary) String(code uint32) string {
 		return ""
 	}
 	i := int(code) - 1
-	return d.pages[i>>pageBits][i&(pageSize-1)]
+	page := d.last
+	if i>>pageBits < len(d.pages) {
+		page = d.pages[i>>pageBits]
+	}
+	return page[i&(pageSize-1)]
 }
 
-// add gives a new string the next code and notes the chunk in which it is first used.
-func (d *Dictionary) add(v string, chunk int) uint32 {
-	if d.n>>pageBits == len(d.pages) {
-		d.pages = append(d.pages, nil)
+// add gives a new string the next code.
+func (d *Dictionary) add(v string) uint32 {
+	if len(d.last) == pageSize {
+		d.pages = append(d.pages, d.last)
+		d.last = nil
 	}
-	page := d.n >> pageBits
-	d.pages[page] = append(d.pages[page], v)
-	for len(d.ends) <= chunk {
-		d.ends = append(d.ends, uint32(d.n))
-	}
+	d.last = append(d.last, v)
 	d.n++
-	d.ends[chunk] = uint32(d.n)
 	d.codes[v] = uint32(d.n)
 	return uint32(d.n)
 }
 
-// firstUsed returns the codes from+1..to, those whose first use is in chunk k.
-func (d *Dictionary) firstUsed(k int) (from, to int) { return d.end(k - 1), d.end(k) }
-
-func (d *Dictionary) end(k int) int {
-	if k < 0 || len(d.ends) == 0 {
-		return 0
+// freeze returns the dictionary as it is now. Later entries are written behind what it sees, never into it.
+func (d *Dictionary) freeze() *Dictionary {
+	if d == nil || d.codes == nil {
+		return d
 	}
-	return int(d.ends[min(k, len(d.ends)-1)])
+	return &Dictionary{pages: d.pages, last: d.last, n: d.n, index: d.index}
+}
+
+// index finds codes by string for all frozen copies of one dictionary. It grows to the longest copy that was asked, so that
+// many copies cost one map.
+type index struct {
+	mu    sync.Mutex // guards codes
+	codes map[string]uint32
+}
+
+func (x *index) lookup(d *Dictionary, v []byte) (code uint32, ok bool) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	for code := len(x.codes) + 1; code <= d.n; code++ {
+		x.codes[d.String(uint32(code))] = uint32(code)
+	}
+	code, ok = x.codes[string(v)]
+	if int(code) > d.n {
+		return 0, false
+	}
+	return code, ok
 }

@@ -73,7 +73,7 @@ func (e *encoder) column(dst []byte, c *Column, k int) []byte {
 	dst = appendString(dst, c.name)
 	dst = append(dst, byte(c.kind))
 	if c.kind == Dict {
-		from, to := c.dict.firstUsed(k)
+		from, to := c.firstUsed(k)
 		dst = binary.AppendUvarint(dst, uint64(from))
 		dst = binary.AppendUvarint(dst, uint64(to-from))
 		for code := from + 1; code <= to; code++ {
@@ -115,9 +115,18 @@ func (e *encoder) gather(c *Column, k int) {
 			}
 		}
 	case Uint32:
-		e.codes(c.Uints(k))
+		for i, v := range c.Uints(k) {
+			if v != 0 {
+				e.add(i, int64(v))
+			}
+		}
 	case Dict:
-		e.codes(c.Codes(k))
+		codes := c.Codes(k)
+		for i := range codes.Len() {
+			if v := codes.At(i); v != 0 {
+				e.add(i, int64(v))
+			}
+		}
 	case Bool:
 		for i, v := range c.Bools(k) {
 			if v != 0 {
@@ -125,7 +134,7 @@ func (e *encoder) gather(c *Column, k int) {
 			}
 		}
 	case Bytes:
-		for i, v := range c.spans.chunk(k, c.ext) {
+		for i, v := range first(c.chunk(k).spans, c.ext.rowsIn(k)) {
 			if v != 0 {
 				e.add(i, int64(v&spanMask)-1)
 			}
@@ -133,12 +142,15 @@ func (e *encoder) gather(c *Column, k int) {
 	}
 }
 
-func (e *encoder) codes(codes []uint32) {
-	for i, v := range codes {
-		if v != 0 {
-			e.add(i, int64(v))
-		}
+// firstUsed returns the codes from+1..to, those whose first use is in chunk k.
+func (c *Column) firstUsed(k int) (from, to int) {
+	if k > 0 {
+		from = int(c.chunks[k-1].entries)
 	}
+	if k < len(c.chunks) {
+		return from, int(c.chunks[k].entries)
+	}
+	return from, c.dict.Len()
 }
 
 func (e *encoder) presence(dst []byte, rows int) []byte {

@@ -121,7 +121,7 @@ func (tw *twin) checkTable(t require.TestingT, tb *Table) {
 // checkChunks compares what a scan sees with the getters: a chunk is nil or has one cell for each row.
 func checkChunks(c *Column, chunks int) error {
 	for k := range chunks {
-		lens := []int{len(c.Floats(k)), len(c.Ints(k)), len(c.Uints(k)), len(c.Bools(k)), len(c.Codes(k))}
+		lens := []int{len(c.Floats(k)), len(c.Ints(k)), len(c.Uints(k)), len(c.Bools(k)), c.Codes(k).Len()}
 		n := slices.Max(lens)
 		if rows := min(ChunkRows, c.Len()-k*ChunkRows); n != 0 && n != rows {
 			return fmt.Errorf("chunk %d has %d cells, want none or %d", k, n, rows)
@@ -137,7 +137,7 @@ func checkChunks(c *Column, chunks int) error {
 			case Uint32:
 				same = c.Uints(k)[j] == c.Uint(row)
 			case Dict:
-				same = c.Codes(k)[j] == c.Code(row)
+				same = c.Codes(k).At(j) == c.Code(row)
 			case Bool:
 				v, ok := c.Bool(row)
 				same = c.Bools(k)[j] == map[[2]bool]uint8{{false, true}: 1, {true, true}: 2}[[2]bool{v, ok}]

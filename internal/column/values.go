@@ -7,25 +7,24 @@ import (
 )
 
 // Column is one column of a table, or a vector. Reading a row that does not exist gives absent, and so does a getter that
-// is not of the column's kind. A setter panics on a row that may not be set and on a column of another kind: both are
-// mistakes in the program.
+// is not of the column's kind. A setter panics on a row that may not be set, on a column of another kind and on what is
+// frozen: all are mistakes in the program.
 type Column struct {
 	name   string
 	kind   Kind
-	ext    *extent
-	since  uint32 // rows that the table had when the column was made
 	vector bool
-
-	floats cells[float64]
-	ints   cells[int64]
-	uints  cells[uint32]
-	bools  cells[uint8]
-	codes  cells[uint32]
+	frozen bool
+	since  uint32 // rows that the table had when the column was made
+	ext    *extent
 	dict   *Dictionary
 
-	spans  cells[uint64] // Bytes in a table: offset in the chunk's arena << 24 | length+1
-	arenas [][]byte      // one a chunk
-	values cells[[]byte] // Bytes in a vector
+	chunks []*slot // the sealed chunks of a table, all of a vector
+	open   page    // the chunk after them; a vector has none
+
+	// Of a vector: how often it was frozen, the epoch in which the list of chunks was made, and the last frozen copy.
+	epoch     uint64
+	listEpoch uint64
+	copy      *Column
 }
 
 func newColumn(name string, kind Kind, ext *extent) *Column {
@@ -33,8 +32,6 @@ func newColumn(name string, kind Kind, ext *extent) *Column {
 		panic(fmt.Sprintf("column: column %s: unknown %s", name, kind))
 	}
 	c := &Column{name: name, kind: kind, ext: ext}
-	c.floats.absent = math.NaN()
-	c.ints.absent = AbsentInt
 	if kind == Dict {
 		c.dict = newDictionary()
 	}
@@ -50,14 +47,15 @@ func NewVector(kind Kind) *Column {
 
 // Grow makes a vector at least n rows long; new rows are absent.
 func (c *Column) Grow(n int) {
-	if !c.vector {
-		panic("column: Grow on column " + c.name + " of a table; use Table.Append")
+	if !c.vector || c.frozen {
+		panic("column: Grow on column " + c.name + " of a table, or on a frozen copy: use Table.Append, or the original")
 	}
 	if n <= int(c.ext.rows) {
 		return
 	}
-	if c.ext.makeRoom(uint32(n)) {
-		c.widen()
+	c.copy = nil
+	if c.ext.makeRoom(uint32(n)) && len(c.chunks) > 0 {
+		c.put(0, c.chunks[0].page.Load().widened(c.ext.roomIn(0)))
 	}
 	c.ext.rows, c.ext.writable = uint32(n), uint32(n)
 }
@@ -74,45 +72,66 @@ func (c *Column) Len() int { return int(c.ext.rows) }
 // Dict returns the column's dictionary, nil unless the kind is Dict.
 func (c *Column) Dict() *Dictionary { return c.dict }
 
+// page returns the cells of chunk k.
+func (c *Column) page(k int) *page {
+	if k < len(c.chunks) {
+		return c.chunks[k].page.Load()
+	}
+	if k == len(c.chunks) {
+		return &c.open
+	}
+	return empty
+}
+
 // Float returns row i of a Float64 column, NaN when absent.
-func (c *Column) Float(i uint32) float64 { return c.floats.get(i) }
+func (c *Column) Float(i uint32) float64 {
+	if p, j := c.page(int(i>>chunkBits)), int(i&chunkMask); j < len(p.floats) {
+		return p.floats[j]
+	}
+	return math.NaN()
+}
 
 // Int returns row i of an Int64 column, AbsentInt when absent.
-func (c *Column) Int(i uint32) int64 { return c.ints.get(i) }
+func (c *Column) Int(i uint32) int64 {
+	if p, j := c.page(int(i>>chunkBits)), int(i&chunkMask); j < len(p.ints) {
+		return p.ints[j]
+	}
+	return AbsentInt
+}
 
 // Uint returns row i of a Uint32 column, 0 when absent.
-func (c *Column) Uint(i uint32) uint32 { return c.uints.get(i) }
+func (c *Column) Uint(i uint32) uint32 {
+	if p, j := c.page(int(i>>chunkBits)), int(i&chunkMask); j < len(p.uints) {
+		return p.uints[j]
+	}
+	return 0
+}
 
 // Bool returns row i of a Bool column; ok is false when it is absent.
 func (c *Column) Bool(i uint32) (v, ok bool) {
-	b := c.bools.get(i)
-	return b == boolTrue, b != 0
+	if p, j := c.page(int(i>>chunkBits)), int(i&chunkMask); j < len(p.bools) {
+		return p.bools[j] == boolTrue, p.bools[j] != 0
+	}
+	return false, false
 }
 
 // Code returns row i of a Dict column as its code, 0 when absent.
-func (c *Column) Code(i uint32) uint32 { return c.codes.get(i) }
+func (c *Column) Code(i uint32) uint32 {
+	return c.page(int(i >> chunkBits)).codes.get(int(i & chunkMask))
+}
 
 // Str returns row i of a Dict column as the dictionary's string, "" when absent: Code tells the two apart.
 func (c *Column) Str(i uint32) string {
 	if c.dict == nil {
 		return ""
 	}
-	return c.dict.String(c.codes.get(i))
+	return c.dict.String(c.Code(i))
 }
 
 // Bytes returns row i of a Bytes column, nil when absent. The bytes stay as they are for as long as the caller keeps them,
 // also when the row is set again; the caller does not change them.
 func (c *Column) Bytes(i uint32) []byte {
-	if c.vector {
-		return c.values.get(i)
-	}
-	span := c.spans.get(i)
-	if span == 0 {
-		return nil
-	}
-	from := span >> spanBits
-	to := from + span&spanMask - 1
-	return c.arenas[i>>chunkBits][from:to:to]
+	return c.page(int(i >> chunkBits)).bytes(int(i & chunkMask))
 }
 
 // Present says whether row i has a value.
@@ -126,7 +145,8 @@ func (c *Column) Present(i uint32) bool {
 	case Uint32:
 		return c.Uint(i) != 0
 	case Bool:
-		return c.bools.get(i) != 0
+		_, ok := c.Bool(i)
+		return ok
 	case Dict:
 		return c.Code(i) != 0
 	}
@@ -137,36 +157,78 @@ func (c *Column) Present(i uint32) bool {
 // caller does not change them, and reads them only for as long as it may read the table.
 
 // Floats returns chunk k of a Float64 column; absent is NaN.
-func (c *Column) Floats(k int) []float64 { return c.floats.chunk(k, c.ext) }
+func (c *Column) Floats(k int) []float64 { return first(c.chunk(k).floats, c.ext.rowsIn(k)) }
 
 // Ints returns chunk k of an Int64 column; absent is AbsentInt.
-func (c *Column) Ints(k int) []int64 { return c.ints.chunk(k, c.ext) }
+func (c *Column) Ints(k int) []int64 { return first(c.chunk(k).ints, c.ext.rowsIn(k)) }
 
 // Uints returns chunk k of a Uint32 column; absent is 0.
-func (c *Column) Uints(k int) []uint32 { return c.uints.chunk(k, c.ext) }
+func (c *Column) Uints(k int) []uint32 { return first(c.chunk(k).uints, c.ext.rowsIn(k)) }
 
 // Bools returns chunk k of a Bool column: 0 absent, 1 false, 2 true.
-func (c *Column) Bools(k int) []uint8 { return c.bools.chunk(k, c.ext) }
+func (c *Column) Bools(k int) []uint8 { return first(c.chunk(k).bools, c.ext.rowsIn(k)) }
 
 // Codes returns chunk k of a Dict column; absent is 0.
-func (c *Column) Codes(k int) []uint32 { return c.codes.chunk(k, c.ext) }
+func (c *Column) Codes(k int) Codes { return c.chunk(k).codes.first(c.ext.rowsIn(k)) }
+
+func (c *Column) chunk(k int) *page {
+	if k < 0 {
+		return empty
+	}
+	return c.page(k)
+}
+
+// IntRange returns the lowest and the highest present cell of chunk k of an Int64 column. ok is false when the chunk is not
+// sealed or has none: nothing is known then.
+func (c *Column) IntRange(k int) (lo, hi int64, ok bool) {
+	if c.kind != Int64 || k < 0 || k >= len(c.chunks) || !c.chunks[k].ranged {
+		return 0, 0, false
+	}
+	return int64(c.chunks[k].lo), int64(c.chunks[k].hi), true
+}
+
+// FloatRange is IntRange for a Float64 column.
+func (c *Column) FloatRange(k int) (lo, hi float64, ok bool) {
+	if c.kind != Float64 || k < 0 || k >= len(c.chunks) || !c.chunks[k].ranged {
+		return 0, 0, false
+	}
+	return math.Float64frombits(c.chunks[k].lo), math.Float64frombits(c.chunks[k].hi), true
+}
+
+// Sorted says that chunk k of an Int64 column is sealed, every cell of it is there, and none is lower than the one before it.
+func (c *Column) Sorted(k int) bool { return k >= 0 && k < len(c.chunks) && c.chunks[k].sorted }
 
 const (
 	boolFalse = 1
 	boolTrue  = 2
-
-	spanBits = 24
-	spanMask = 1<<spanBits - 1
 )
 
 // SetFloat sets row i of a Float64 column. NaN makes it absent.
-func (c *Column) SetFloat(i uint32, v float64) { set(c, &c.floats, Float64, i, v) }
+func (c *Column) SetFloat(i uint32, v float64) {
+	p := c.forSet(i, Float64)
+	if p.floats == nil {
+		p.floats = filled(nil, c.roomFor(i), math.NaN())
+	}
+	p.floats[i&chunkMask] = v
+}
 
 // SetInt sets row i of an Int64 column. AbsentInt makes it absent.
-func (c *Column) SetInt(i uint32, v int64) { set(c, &c.ints, Int64, i, v) }
+func (c *Column) SetInt(i uint32, v int64) {
+	p := c.forSet(i, Int64)
+	if p.ints == nil {
+		p.ints = filled(nil, c.roomFor(i), int64(AbsentInt))
+	}
+	p.ints[i&chunkMask] = v
+}
 
 // SetUint sets row i of a Uint32 column. 0 makes it absent.
-func (c *Column) SetUint(i uint32, v uint32) { set(c, &c.uints, Uint32, i, v) }
+func (c *Column) SetUint(i uint32, v uint32) {
+	p := c.forSet(i, Uint32)
+	if p.uints == nil {
+		p.uints = make([]uint32, c.roomFor(i))
+	}
+	p.uints[i&chunkMask] = v
+}
 
 // SetBool sets row i of a Bool column.
 func (c *Column) SetBool(i uint32, v bool) {
@@ -174,28 +236,32 @@ func (c *Column) SetBool(i uint32, v bool) {
 	if v {
 		b = boolTrue
 	}
-	set(c, &c.bools, Bool, i, b)
+	p := c.forSet(i, Bool)
+	if p.bools == nil {
+		p.bools = make([]uint8, c.roomFor(i))
+	}
+	p.bools[i&chunkMask] = b
 }
 
 // SetString sets row i of a Dict column, adds v to the dictionary when it is new, and returns its code. v is copied.
 // Entries are never removed, so values that differ from row to row belong in a Bytes column.
 func (c *Column) SetString(i uint32, v []byte) uint32 {
-	c.writable(i, Dict)
+	p := c.forSet(i, Dict)
 	code, ok := c.dict.Lookup(v)
 	if !ok {
-		code = c.dict.add(string(v), int(i>>chunkBits))
+		code = c.dict.add(string(v))
 	}
-	set(c, &c.codes, Dict, i, code)
+	p.codes.set(int(i&chunkMask), code, c.roomFor(i))
 	return code
 }
 
 // SetCode sets row i of a Dict column to a code of its dictionary. 0 makes it absent.
 func (c *Column) SetCode(i uint32, code uint32) {
-	c.writable(i, Dict)
+	p := c.forSet(i, Dict)
 	if int(code) > c.dict.Len() {
 		panic(fmt.Sprintf("column: column %s has no code %d: its dictionary has %d entries", c.name, code, c.dict.Len()))
 	}
-	set(c, &c.codes, Dict, i, code)
+	p.codes.set(int(i&chunkMask), code, c.roomFor(i))
 }
 
 // SetBytes sets row i of a Bytes column to a copy of v, which is at most MaxBytes long. nil makes it absent.
@@ -204,82 +270,72 @@ func (c *Column) SetBytes(i uint32, v []byte) {
 		c.Clear(i)
 		return
 	}
-	c.writable(i, Bytes)
+	p := c.forSet(i, Bytes)
 	if len(v) > MaxBytes {
 		panic(fmt.Sprintf("column: column %s row %d: %d bytes, at most %d fit a cell", c.name, i, len(v), MaxBytes))
 	}
+	j := i & chunkMask
 	if c.vector {
-		if old := c.values.get(i); old == nil || !bytes.Equal(old, v) {
-			set(c, &c.values, Bytes, i, append(make([]byte, 0, len(v)), v...))
+		if p.values == nil {
+			p.values = make([][]byte, c.roomFor(i))
+		}
+		if old := p.values[j]; old == nil || !bytes.Equal(old, v) {
+			p.values[j] = append(make([]byte, 0, len(v)), v...)
 		}
 		return
 	}
-	k := int(i >> chunkBits)
-	arena := c.arena(k)
-	set(c, &c.spans, Bytes, i, uint64(len(arena))<<spanBits|uint64(len(v)+1))
-	c.arenas[k] = append(arena, v...)
+	if p.spans == nil {
+		p.spans = make([]uint64, c.roomFor(i))
+		if p.arena == nil {
+			p.arena = []byte{}
+		}
+	}
+	p.spans[j] = uint64(len(p.arena))<<spanBits | uint64(len(v)+1)
+	p.arena = append(p.arena, v...)
 }
 
 // Clear makes row i absent.
 func (c *Column) Clear(i uint32) {
-	c.writable(i, c.kind)
-	clearCell(&c.floats, i)
-	clearCell(&c.ints, i)
-	clearCell(&c.uints, i)
-	clearCell(&c.bools, i)
-	clearCell(&c.codes, i)
-	clearCell(&c.spans, i)
-	clearCell(&c.values, i)
-}
-
-func clearCell[T any](s *cells[T], i uint32) {
-	if p := s.slot(i); p != nil {
-		*p = s.absent
+	p, j := c.forSet(i, c.kind), i&chunkMask
+	switch {
+	case p.floats != nil:
+		p.floats[j] = math.NaN()
+	case p.ints != nil:
+		p.ints[j] = AbsentInt
+	case p.uints != nil:
+		p.uints[j] = 0
+	case p.bools != nil:
+		p.bools[j] = 0
+	case p.codes.Len() > 0:
+		p.codes.set(int(j), 0, 0)
+	case p.spans != nil:
+		p.spans[j] = 0
+	case p.values != nil:
+		p.values[j] = nil
 	}
 }
 
-// set stores one cell. A column of another kind has no chunk in s, so the check for it costs nothing once a chunk is there.
-func set[T any](c *Column, s *cells[T], kind Kind, i uint32, v T) {
-	if i-c.ext.first >= c.ext.writable {
-		c.writable(i, kind)
+// forSet returns the page that row i is in, for writing.
+func (c *Column) forSet(i uint32, kind Kind) *page {
+	if c.kind != kind || i-c.ext.first >= c.ext.writable {
+		c.mistake(i, kind)
 	}
-	p := s.slot(i)
-	if p == nil {
-		c.writable(i, kind)
-		p = &s.make(int(i>>chunkBits), c.ext)[i&chunkMask]
+	if c.vector {
+		return c.own(int(i >> chunkBits))
 	}
-	*p = v
+	return &c.open
 }
 
-// writable panics unless row i may be set and the column is of that kind.
-func (c *Column) writable(i uint32, kind Kind) {
-	if c.kind != kind {
+// mistake says why row i cannot be set.
+func (c *Column) mistake(i uint32, kind Kind) {
+	switch {
+	case c.kind != kind:
 		panic(fmt.Sprintf("column: column %s is %s, not %s", c.name, c.kind, kind))
+	case c.frozen:
+		panic(fmt.Sprintf("column: column %s row %d: this is a frozen copy and cannot change", c.name, i))
 	}
-	if i-c.ext.first >= c.ext.writable {
-		panic(fmt.Sprintf("column: column %s row %d: of %d rows only the last of a table, or any of a vector, may be set", c.name, i, c.ext.rows))
-	}
+	panic(fmt.Sprintf("column: column %s row %d: of %d rows only the last of a table, or any of a vector, may be set", c.name, i, c.ext.rows))
 }
 
-// arena returns the bytes of chunk k so far. A new one starts with the size that the last one came to.
-func (c *Column) arena(k int) []byte {
-	for len(c.arenas) <= k {
-		var hint int
-		if n := len(c.arenas); n > 0 {
-			hint = len(c.arenas[n-1])
-		}
-		c.arenas = append(c.arenas, make([]byte, 0, hint))
-	}
-	return c.arenas[k]
-}
-
-func (c *Column) widen() {
-	n := int(min(c.ext.room, ChunkRows))
-	c.floats.widen(n)
-	c.ints.widen(n)
-	c.uints.widen(n)
-	c.bools.widen(n)
-	c.codes.widen(n)
-	c.spans.widen(n)
-	c.values.widen(n)
-}
+// roomFor returns how many cells to make for the chunk of row i.
+func (c *Column) roomFor(i uint32) int { return c.ext.roomIn(int(i >> chunkBits)) }

@@ -103,10 +103,13 @@ func (p *planSource) Attr(name string, op plan.Op, lits []value.Value) (*roaring
 		}
 		fits := p.codes(a.now.Dict(), op, lits)
 		for k := range chunks {
-			for i, code := range a.now.Codes(k) {
-				if code != 0 && fits[code] {
-					keep(k, i)
-				}
+			switch c := a.now.Codes(k); {
+			case c.B != nil:
+				keepCodes(b, k, c.B, fits)
+			case c.H != nil:
+				keepCodes(b, k, c.H, fits)
+			default:
+				keepCodes(b, k, c.W, fits)
 			}
 		}
 	case column.Bool:
@@ -141,6 +144,15 @@ func (p *planSource) codes(d *column.Dictionary, op plan.Op, lits []value.Value)
 		fits[code+1] = compares(op, d.String(uint32(code+1)), texts)
 	}
 	return fits
+}
+
+// keepCodes adds the rows of chunk k whose code fits. Code 0 is absent and fits nothing.
+func keepCodes[T uint8 | uint16 | uint32](b dense, k int, codes []T, fits []bool) {
+	for i, code := range codes {
+		if fits[code] {
+			b.set(uint32(k*column.ChunkRows + i))
+		}
+	}
 }
 
 func allOf(lits []value.Value, kind value.Kind) bool {

@@ -201,23 +201,32 @@ func (src *source) groups(k int, out []uint32) {
 		}
 		return
 	}
-	var codes []uint32
+	clear(out)
 	if src.group.Kind() == column.Bool {
 		bools := src.group.Bools(k)
 		for i, b := range bools[:min(len(bools), len(out))] {
 			out[i] = uint32(b)
 		}
 	} else {
-		codes = src.group.Codes(k)
-		copy(out, codes)
-	}
-	if codes == nil && src.group.Kind() != column.Bool || src.group.Kind() == column.Bool && src.group.Bools(k) == nil {
-		clear(out)
+		switch c := src.group.Codes(k); {
+		case c.B != nil:
+			spread(out, c.B)
+		case c.H != nil:
+			spread(out, c.H)
+		default:
+			copy(out, c.W)
+		}
 	}
 	for i, code := range out {
 		if code == 0 {
 			out[i] = insight.NoGroup
 		}
+	}
+}
+
+func spread[T uint8 | uint16](out []uint32, codes []T) {
+	for i, code := range codes {
+		out[i] = uint32(code)
 	}
 }
 
