@@ -225,7 +225,7 @@ func (src *source) groups(k int, out []uint32) {
 }
 
 func spread[T uint8 | uint16](out []uint32, codes []T) {
-	for i, code := range codes {
+	for i, code := range codes[:min(len(codes), len(out))] {
 		out[i] = uint32(code)
 	}
 }
