@@ -8,6 +8,7 @@ import (
 	"github.com/RoaringBitmap/roaring/v2"
 
 	"github.com/embedcdp/cdp/internal/column"
+	"github.com/embedcdp/cdp/internal/exec"
 	"github.com/embedcdp/cdp/internal/identity"
 	"github.com/embedcdp/cdp/internal/plan"
 	"github.com/embedcdp/cdp/internal/roweval"
@@ -279,7 +280,7 @@ func (m *membership) step(s *State) (done bool) {
 	}
 	if m.left == nil {
 		open := roaring.New()
-		m.members = plan.Run(m.seg.plan, s.planSource(m.seg.visitors), func(row uint32) bool { open.Add(row); return false })
+		m.members = exec.Run(m.seg.plan, question{s, m.seg.visitors, s.Now, func(row uint32) bool { open.Add(row); return false }})
 		m.left = open.ManyIterator()
 	}
 	var rows [pastPeople]uint32
