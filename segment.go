@@ -394,3 +394,11 @@ func versions[T any](ctx context.Context, c *Client, verb, kind, name string) ([
 }
 
 func utc(micros int64) time.Time { return time.UnixMicro(micros).UTC() }
+
+// utcOrZero is the zero time for what is not known.
+func utcOrZero(micros int64) time.Time {
+	if micros == 0 {
+		return time.Time{}
+	}
+	return utc(micros)
+}
