@@ -70,23 +70,30 @@ func (s Segments) Check(ctx context.Context, seg Segment) error {
 	return s.c.check(ctx, "segments.check", fold.DefSegment, seg.Name, seg)
 }
 
-// Preview finds who would be in a segment now, without saving it: how many, and who. Nothing is written.
+// Preview finds who would be in a segment now, without saving it: how many, and who. Nothing is written, and however
+// long it takes, intake goes on meanwhile.
 func (s Segments) Preview(ctx context.Context, seg Segment) (Set, error) {
 	body, err := encode(fold.DefSegment, seg.Name, seg)
 	if err != nil {
 		return Set{}, err
 	}
-	var rows *roaring.Bitmap
-	var problem error
-	if err := s.c.read(ctx, "segments.preview", func(st *fold.State) {
-		rows, problem = st.PreviewSegment(seg.Name, body, max(st.Now, s.c.Now().UnixMicro()))
-	}); err != nil {
+	p, err := s.preview(ctx, "segments.preview", seg, body)
+	if err != nil {
 		return Set{}, err
 	}
-	if problem != nil {
-		return Set{}, &DefinitionError{"segment", seg.Name, problem}
+	return Set{c: s.c, rows: p.Members()}, nil
+}
+
+// preview prepares a question about an unsaved segment; it is answered without holding up intake.
+func (s Segments) preview(ctx context.Context, verb string, seg Segment, body []byte) (p *fold.Preview, err error) {
+	var problem error
+	err = s.c.read(ctx, verb, func(st *fold.State) {
+		p, problem = st.PreviewSegment(seg.Name, body, max(st.Now, s.c.Now().UnixMicro()))
+	})
+	if err == nil && problem != nil {
+		err = &DefinitionError{"segment", seg.Name, problem}
 	}
-	return Set{c: s.c, rows: rows}, nil
+	return p, err
 }
 
 // Count returns the number of members now.
@@ -306,19 +313,12 @@ func (s Segments) ExplainPlan(ctx context.Context, seg Segment) (string, error) 
 	if err != nil {
 		return "", err
 	}
-	var text string
-	var problem error
-	began := time.Now()
-	clock := func() time.Duration { return time.Since(began) }
-	if err := s.c.read(ctx, "segments.explain_plan", func(st *fold.State) {
-		text, problem = st.ExplainPreview(seg.Name, body, max(st.Now, s.c.Now().UnixMicro()), clock)
-	}); err != nil {
+	p, err := s.preview(ctx, "segments.explain_plan", seg, body)
+	if err != nil {
 		return "", err
 	}
-	if problem != nil {
-		return "", &DefinitionError{"segment", seg.Name, problem}
-	}
-	return text, nil
+	began := time.Now()
+	return p.Explain(func() time.Duration { return time.Since(began) }), nil
 }
 
 // save checks a definition, logs it, and waits until it has taken effect.
@@ -394,3 +394,11 @@ func versions[T any](ctx context.Context, c *Client, verb, kind, name string) ([
 }
 
 func utc(micros int64) time.Time { return time.UnixMicro(micros).UTC() }
+
+// utcOrZero is the zero time for what is not known.
+func utcOrZero(micros int64) time.Time {
+	if micros == 0 {
+		return time.Time{}
+	}
+	return utc(micros)
+}

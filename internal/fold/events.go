@@ -25,7 +25,8 @@ type eventType struct {
 
 	time, seq, arrived, row, source, eid *column.Column
 	heads, prev                          *column.Column
-	latest                               int64 // time of its latest event
+	earliest, latest                     int64  // times of its events
+	unlisted                             func() // of a frozen type: makes the lists, once; else nil
 
 	segments []*segment // that read this type
 	starts   []*journeyDef
@@ -47,10 +48,8 @@ type cell struct {
 }
 
 func (s *State) newEventType(def *schema.EventType) *eventType {
-	t := &eventType{id: uint32(len(s.types)), def: def, cols: map[string]*attrColumn{}}
-	t.tab = s.table("events/"+def.Name, cols{{"$t", column.Int64}, {"$q", column.Int64}, {"$a", column.Int64}, {"$row", column.Uint32}, {"$source", column.Dict}, {"$id", column.Bytes}})
-	t.time, t.seq, t.arrived = t.tab.Column("$t"), t.tab.Column("$q"), t.tab.Column("$a")
-	t.row, t.source, t.eid = t.tab.Column("$row"), t.tab.Column("$source"), t.tab.Column("$id")
+	t := &eventType{id: uint32(len(s.types)), def: def, cols: map[string]*attrColumn{}, earliest: math.MaxInt64}
+	t.setTable(s.table("events/"+def.Name, cols{{"$t", column.Int64}, {"$q", column.Int64}, {"$a", column.Int64}, {"$row", column.Uint32}, {"$source", column.Dict}, {"$id", column.Bytes}}))
 	t.heads, t.prev = column.NewVector(column.Uint32), column.NewVector(column.Uint32)
 	s.types = append(s.types, t)
 	s.typeNamed[def.Name] = t
@@ -283,9 +282,13 @@ func (s *State) appendEvent(t *eventType, row uint32, at int64, id []byte, sourc
 
 // link enters event i into its profile's list.
 func (t *eventType) link(i, row uint32) {
-	t.heads.Grow(int(row) + 1)
 	t.prev.Grow(int(i) + 1)
-	t.latest = max(t.latest, t.time.Int(i))
+	t.earliest, t.latest = min(t.earliest, t.time.Int(i)), max(t.latest, t.time.Int(i))
+	t.list(i, row)
+}
+
+func (t *eventType) list(i, row uint32) {
+	t.heads.Grow(int(row) + 1)
 	t.prev.SetUint(i, t.heads.Uint(row))
 	t.heads.SetUint(row, i+1)
 }

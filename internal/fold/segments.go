@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"math"
 	"slices"
-	"time"
 
 	"github.com/RoaringBitmap/roaring/v2"
 
@@ -190,32 +189,6 @@ func (s *State) movesByTime(seg *segment) bool {
 func (s *State) hasFuture(typ string) bool {
 	t := s.typeNamed[typ]
 	return t != nil && t.tab.Len() > 0 && t.latest > s.Now
-}
-
-// PreviewSegment finds who would be a member of a segment now, without making it one.
-func (s *State) PreviewSegment(name string, body []byte, now int64) (*roaring.Bitmap, error) {
-	d, expr, prog, err := s.checkSegment(name, body)
-	if err != nil {
-		return nil, err
-	}
-	p := plan.Build(plan.Simplify(plan.Logical(expr)), s.planStats())
-	return exec.Run(p, s.previewed(d, prog, now)), nil
-}
-
-// ExplainPreview is PreviewSegment, telling how each step went.
-func (s *State) ExplainPreview(name string, body []byte, now int64, clock func() time.Duration) (string, error) {
-	d, expr, prog, err := s.checkSegment(name, body)
-	if err != nil {
-		return "", err
-	}
-	p := plan.Build(plan.Simplify(plan.Logical(expr)), s.planStats())
-	return exec.Explain(p, s.previewed(d, prog, now), clock), nil
-}
-
-func (s *State) previewed(d *SegmentDef, prog *roweval.Program, now int64) question {
-	return question{s, d.Of == "visitors", now, func(row uint32) bool {
-		return prog.Eval(roweval.Input{Person: person{s, row}, Objects: s, Now: now}).True()
-	}}
 }
 
 // answer evaluates a segment's condition for one row. A panic inside the evaluation is a defect, and closes the client like

@@ -29,7 +29,7 @@ func (q question) Versions(typ, id string) []int64 {
 	if o == nil || o.byID[id] == nil {
 		return nil
 	}
-	versions := o.byID[id].versions
+	versions := q.past.versions(o.byID[id])
 	from := make([]int64, len(versions))
 	for i := range versions {
 		from[i] = versions[i].from
@@ -53,13 +53,20 @@ func (q question) Attr(name string) *column.Column {
 
 func (q question) Events(typ string) *exec.Events {
 	t := q.typeNamed[typ]
-	if t == nil || t.tab.Len() == 0 {
+	if t == nil {
 		return nil
 	}
-	return &exec.Events{Rows: t.tab.Len(), Time: t.time, Person: t.row, Source: t.source,
+	n := t.tab.Len()
+	if q.past != nil {
+		n = q.past.length(t)
+	}
+	if n == 0 {
+		return nil
+	}
+	return &exec.Events{Rows: n, Time: t.time.First(n), Person: t.row.First(n), Source: t.source.First(n),
 		Attr: func(name string) *column.Column {
 			if c := t.cols[name]; c != nil {
-				return c.col
+				return c.col.First(n)
 			}
 			return nil
 		}}
@@ -89,6 +96,14 @@ func (p *people) of(s *State, visitors bool) exec.Set {
 		}
 	}
 	return p.sets[b2i(visitors)]
+}
+
+// copy takes over what is kept of the state that p's is a copy of, and makes it first where needed.
+func (p *people) copy(s *State) {
+	s.people.of(s, false)
+	s.people.mu.Lock()
+	defer s.people.mu.Unlock()
+	p.rows, p.groups, p.customers, p.sets = s.people.rows, s.people.groups, s.people.customers, s.people.sets
 }
 
 func b2i(b bool) int {

@@ -71,11 +71,7 @@ func coveredEvents(e Events) bool {
 	}
 	for _, b := range e.Bounds {
 		switch at := b.At.(type) {
-		case nil:
-			if b.Kind == Since || b.Kind == Until {
-				return false
-			}
-		case Constant:
+		case nil, Constant:
 		default:
 			if TypeOf(at) != schema.Datetime || !coveredValue(at) {
 				return false
@@ -147,7 +143,7 @@ func (m mover) node(n Node) bool {
 
 func (m mover) value(v Value) bool {
 	switch v := v.(type) {
-	case Moment:
+	case Moment, Formula:
 		return true
 	case Aggregate:
 		return m.events(v.Events)
@@ -165,7 +161,7 @@ func (m mover) events(e Events) bool {
 		}
 	}
 	for _, b := range e.Bounds {
-		if b.Kind == Within || b.Kind == During || b.At == nil || m.value(b.At) {
+		if b.Kind == Within || b.Kind == During || m.value(b.At) {
 			return true
 		}
 	}

@@ -170,7 +170,7 @@ func (r reader) events(e ast.Expr) (Events, bool) {
 	return list, ok
 }
 
-// instant reads the argument of since and until; nil when it is known only as CEL.
+// instant reads the argument of since and until.
 func (r reader) instant(e ast.Expr) Value {
 	if lit, ok := r.literal(e); ok && lit.Kind == value.Datetime {
 		return Constant{lit.Time}
@@ -178,7 +178,7 @@ func (r reader) instant(e ast.Expr) Value {
 	if v, ok := r.value(e); ok {
 		return v
 	}
-	return nil
+	return Formula{r.expr.Text(e)}
 }
 
 // inside returns the reader of a macro's condition about one event of a type.
