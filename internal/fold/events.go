@@ -7,6 +7,8 @@ import (
 	"slices"
 	"unicode/utf8"
 
+	"github.com/RoaringBitmap/roaring/v2"
+
 	"github.com/embedcdp/cdp/internal/column"
 	"github.com/embedcdp/cdp/internal/record"
 	"github.com/embedcdp/cdp/internal/schema"
@@ -15,7 +17,8 @@ import (
 
 // eventType is one declared event type with its table.
 //
-// The events of one profile are a list: heads[row] is the newest (plus one), prev[i] the one before i (plus one).
+// The events of one profile are a list: heads[row] is the newest (plus one), prev[i] the one before i (plus one). It is in
+// order of (time, arrival) unless the row is in unordered.
 type eventType struct {
 	id   uint32
 	def  *schema.EventType
@@ -27,8 +30,9 @@ type eventType struct {
 	heads, prev                          *column.Column
 	latest                               int64 // time of its latest event
 
-	segments []*segment // that read this type
-	starts   []*journeyDef
+	unordered *roaring.Bitmap // rows whose list is not in order of time
+	watches   []watch         // the segments that read this type
+	starts    []*journeyDef
 }
 
 // attrColumn is one attribute of an event type.
@@ -47,7 +51,7 @@ type cell struct {
 }
 
 func (s *State) newEventType(def *schema.EventType) *eventType {
-	t := &eventType{id: uint32(len(s.types)), def: def, cols: map[string]*attrColumn{}}
+	t := &eventType{id: uint32(len(s.types)), def: def, cols: map[string]*attrColumn{}, unordered: roaring.New()}
 	t.tab = s.table("events/"+def.Name, cols{{"$t", column.Int64}, {"$q", column.Int64}, {"$a", column.Int64}, {"$row", column.Uint32}, {"$source", column.Dict}, {"$id", column.Bytes}})
 	t.time, t.seq, t.arrived = t.tab.Column("$t"), t.tab.Column("$q"), t.tab.Column("$a")
 	t.row, t.source, t.eid = t.tab.Column("$row"), t.tab.Column("$source"), t.tab.Column("$id")
@@ -174,7 +178,7 @@ func (s *State) event(r *record.Record, names []string, arrived int64, cause Cau
 	s.seen.Add(s.dedupKey(t, r.ID), ref(t.id, i), s.Now)
 	row := s.ids.Canonical(who)
 	s.stimulate(stimulus{kind: onEvent, typ: t, index: i, row: row, at: at, cause: cause, asked: true})
-	s.ask(t, row, cause, s.batch.change)
+	s.ask(t, i, row, cause, s.batch.change)
 	s.settle()
 	return Verdict{}
 }
@@ -281,12 +285,34 @@ func (s *State) appendEvent(t *eventType, row uint32, at int64, id []byte, sourc
 	return i
 }
 
+// maxLate is past how many later events of a profile a late one is brought to its place. One that is further off stays
+// in front, and the list is no longer held to be in order: bringing history home event by event would take for ever.
+const maxLate = 64
+
 // link enters event i into its profile's list.
 func (t *eventType) link(i, row uint32) {
 	t.heads.Grow(int(row) + 1)
 	t.prev.Grow(int(i) + 1)
-	t.latest = max(t.latest, t.time.Int(i))
-	t.prev.SetUint(i, t.heads.Uint(row))
+	at := t.time.Int(i)
+	t.latest = max(t.latest, at)
+	head := t.heads.Uint(row)
+	if head == 0 || t.time.Int(head-1) <= at || t.unordered.Contains(row) {
+		t.prev.SetUint(i, head)
+		t.heads.SetUint(row, i+1)
+		return
+	}
+	later := head
+	for range maxLate {
+		next := t.prev.Uint(later - 1)
+		if next == 0 || t.time.Int(next-1) <= at {
+			t.prev.SetUint(i, next)
+			t.prev.SetUint(later-1, i+1)
+			return
+		}
+		later = next
+	}
+	t.unordered.Add(row)
+	t.prev.SetUint(i, head)
 	t.heads.SetUint(row, i+1)
 }
 
