@@ -42,7 +42,7 @@ type segment struct {
 	rank     int // above every segment it asks for
 	order    int // place in byRank
 	members  *roaring.Bitmap
-	pending  map[uint32]int64 // the one valid deadline of a row
+	pending  pendings
 
 	emptyMatters bool          // an empty profile may be a member, now or later
 	follows      bool          // it follows a reference of the profile, which binds to what an object is now
@@ -113,7 +113,7 @@ func (s *State) cycle(name string, from []string, path []string) []string {
 func (s *State) setSegment(d *SegmentDef, expr *celenv.Expr, prog *roweval.Program) {
 	seg := s.segNamed[d.Name]
 	if seg == nil {
-		seg = &segment{id: uint32(len(s.segments)), name: d.Name, members: roaring.New(), pending: map[uint32]int64{}}
+		seg = &segment{id: uint32(len(s.segments)), name: d.Name, members: roaring.New()}
 		s.segments = append(s.segments, seg)
 		s.segNamed[d.Name] = seg
 	}
@@ -157,7 +157,7 @@ func (s *State) planStats() plan.Stats {
 // that a plan narrows by changes with time: attributes, other segments (whose flips ask again), and whether there is any
 // event of a type, also in the future.
 func (s *State) fill(seg *segment) {
-	clear(seg.pending)
+	seg.pending.clear()
 	rows := plan.Run(seg.plan, s.planSource(seg.visitors), func(row uint32) bool {
 		r := s.answer(seg, row, s.Now)
 		s.expect(seg, row, r.Next)
@@ -189,12 +189,15 @@ func (s *State) answer(seg *segment, row uint32, at int64) roweval.Result {
 	return roweval.Result{Value: value.Bool(yes), Next: next}
 }
 
-// expect keeps the one deadline of a membership: when it can next change by time alone.
+// expect keeps the one deadline of a membership: when it can next change by time alone. One that is pending and not later is
+// left: when it fires, the segment is asked again.
 func (s *State) expect(seg *segment, row uint32, next int64) {
 	if next == math.MaxInt64 {
-		delete(seg.pending, row)
-	} else if seg.pending[row] != next {
-		seg.pending[row] = next
+		return
+	}
+	next = min(next, s.Now+maxAhead)
+	if at, ok := seg.pending.get(row, s.Now); !ok || next < at {
+		seg.pending.set(row, next)
 		s.due.Insert(next, dueItem(dueSegment, row, seg.id))
 	}
 }
