@@ -30,8 +30,9 @@ type eventType struct {
 	heads, prev                          *column.Column
 	latest                               int64 // time of its latest event
 
-	unordered *roaring.Bitmap // rows whose list is not in order of time
-	watches   []watch         // the segments that read this type
+	unordered *roaring.Bitmap   // rows whose list is not in order of time
+	lates     map[uint32]uint32 // by row: how many events came late and were put in their place
+	watches   []watch           // the segments that read this type
 	starts    []*journeyDef
 }
 
@@ -51,7 +52,7 @@ type cell struct {
 }
 
 func (s *State) newEventType(def *schema.EventType) *eventType {
-	t := &eventType{id: uint32(len(s.types)), def: def, cols: map[string]*attrColumn{}, unordered: roaring.New()}
+	t := &eventType{id: uint32(len(s.types)), def: def, cols: map[string]*attrColumn{}, unordered: roaring.New(), lates: map[uint32]uint32{}}
 	t.tab = s.table("events/"+def.Name, cols{{"$t", column.Int64}, {"$q", column.Int64}, {"$a", column.Int64}, {"$row", column.Uint32}, {"$source", column.Dict}, {"$id", column.Bytes}})
 	t.time, t.seq, t.arrived = t.tab.Column("$t"), t.tab.Column("$q"), t.tab.Column("$a")
 	t.row, t.source, t.eid = t.tab.Column("$row"), t.tab.Column("$source"), t.tab.Column("$id")
@@ -307,6 +308,7 @@ func (t *eventType) link(i, row uint32) {
 		if next == 0 || t.time.Int(next-1) <= at {
 			t.prev.SetUint(i, next)
 			t.prev.SetUint(later-1, i+1)
+			t.lates[row]++
 			return
 		}
 		later = next

@@ -45,7 +45,7 @@ func (l liveSource) Type(name string) *live.Type {
 	if t == nil {
 		return nil
 	}
-	return &live.Type{Time: t.time, Seq: t.seq, Source: t.source, ID: t.eid, Heads: t.heads, Prev: t.prev, Unordered: t.unordered,
+	return &live.Type{Time: t.time, Seq: t.seq, Source: t.source, ID: t.eid, Heads: t.heads, Prev: t.prev, Unordered: t.unordered, Lates: t.lates,
 		Attr: func(name string) *column.Column {
 			if c := t.cols[name]; c != nil {
 				return c.col

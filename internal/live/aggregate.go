@@ -13,6 +13,9 @@ type aggregate struct {
 	list     list
 	function plan.Function
 	of       reading // of each event; nil with Size
+
+	keeps   bool                // sums may be kept up to date
+	running map[uint32]*running // by row, for people with many events
 }
 
 // moment is the place of an event in the order (time, arrival).
@@ -48,6 +51,9 @@ func (a *aggregate) get(who *Person) (v scalar, next int64) {
 	case plan.CountDistinct, plan.MostFrequent:
 		return a.tallied(who)
 	}
+	if v, next, ok := a.kept(who); ok {
+		return v, next
+	}
 	var sum exactsum.Sum
 	n, oldest := 0, int64(Never)
 	next, ok := a.list.each(who, func(_ uint32, t int64) verb {
@@ -79,13 +85,11 @@ func (a *aggregate) get(who *Person) (v scalar, next int64) {
 	if n > 0 {
 		next = min(next, a.list.leaves(oldest))
 	}
-	switch {
-	case a.function == plan.Size:
-		v = scalar{kind: value.Number, num: float64(n)}
-	case a.function == plan.Sum:
-		v = scalar{kind: value.Number, num: sum.Value()}
-	case a.function == plan.Avg && n > 0:
-		v = scalar{kind: value.Number, num: sum.Value() / float64(n)}
+	if a.function != plan.Min && a.function != plan.Max {
+		v = a.total(&sum, n)
+	}
+	if a.keeps && n > longList {
+		a.keep(who)
 	}
 	return v, next
 }

@@ -279,7 +279,7 @@ func (c *compiler) aggregate(a plan.Aggregate) reading {
 	if !ok {
 		return nil
 	}
-	out := &aggregate{list: l, function: a.Function}
+	out := &aggregate{list: l, function: a.Function, keeps: keepsRunning(a.Events, a.Function)}
 	if a.Function != plan.Size {
 		if out.of = c.field(a.Of, l.typ); out.of == nil {
 			return nil

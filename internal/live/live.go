@@ -21,6 +21,7 @@
 //	walk.go       the events of a list, newest first
 //	count.go      counts against literals, quantifiers, counts per calendar unit
 //	aggregate.go  sum, avg, min, max, first, last and their like
+//	running.go    sums that are kept up to date for people with many events
 //	sequence.go   events one after another
 //	watch.go      which events can change an answer
 package live
@@ -58,6 +59,7 @@ type Type struct {
 	Time, Seq, Source, ID *column.Column
 	Heads, Prev           *column.Column
 	Unordered             *roaring.Bitmap
+	Lates                 map[uint32]uint32 // by row: how often an event was put behind others of its list
 	Attr                  func(name string) *column.Column
 }
 

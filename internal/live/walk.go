@@ -1,6 +1,10 @@
 package live
 
-import "github.com/embedcdp/cdp/internal/plan"
+import (
+	"math"
+
+	"github.com/embedcdp/cdp/internal/plan"
+)
 
 // list is the events of one type, up to now, that lie within all bounds and for which all filters are true.
 type list struct {
@@ -22,7 +26,7 @@ const (
 // as it was visited, apart from visited events that leave; ok is false when a bound's instant is absent.
 func (l *list) each(who *Person, visit func(i uint32, t int64) verb) (next int64, ok bool) {
 	next = Never
-	from, to := int64(-1<<63), who.Now+1
+	from, to := int64(math.MinInt64), who.Now+1
 	for k := range l.bounds {
 		lo, hi, until, there := l.bounds[k].limits(who)
 		next = min(next, until)
@@ -51,7 +55,7 @@ func (l *list) each(who *Person, visit func(i uint32, t int64) verb) (next int64
 				continue
 			}
 			who.event = i - 1
-			passes := true
+			passes := true // passes is not called: these may have an instant to note
 			for _, f := range l.filter {
 				yes, until := f.holds(who, plan.IsTrue)
 				next = min(next, until)
@@ -77,6 +81,30 @@ func (l *list) each(who *Person, visit func(i uint32, t int64) verb) (next int64
 		next = min(next, l.enters(ahead, who.Now))
 	}
 	return next, true
+}
+
+// since is the start of the limits of a list whose bounds have no end.
+func (l *list) since(who *Person) (from, next int64, ok bool) {
+	from, next = math.MinInt64, Never
+	for k := range l.bounds {
+		lo, _, until, there := l.bounds[k].limits(who)
+		if next = min(next, until); !there {
+			return from, next, false
+		}
+		from = max(from, lo)
+	}
+	return from, next, true
+}
+
+// passes tells whether an event passes filters that depend on nothing else.
+func (l *list) passes(who *Person, event uint32) bool {
+	who.event = event
+	for _, f := range l.filter {
+		if yes, _ := f.holds(who, plan.IsTrue); !yes {
+			return false
+		}
+	}
+	return true
 }
 
 // enters is when an event that lies after what is let through will be in. It may leave one bound before it passes another,
