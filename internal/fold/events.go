@@ -10,6 +10,7 @@ import (
 	"github.com/RoaringBitmap/roaring/v2"
 
 	"github.com/embedcdp/cdp/internal/column"
+	"github.com/embedcdp/cdp/internal/live"
 	"github.com/embedcdp/cdp/internal/record"
 	"github.com/embedcdp/cdp/internal/schema"
 	"github.com/embedcdp/cdp/internal/value"
@@ -286,11 +287,9 @@ func (s *State) appendEvent(t *eventType, row uint32, at int64, id []byte, sourc
 	return i
 }
 
-// maxLate is past how many later events of a profile a late one is brought to its place. One that is further off stays
-// in front, and the list is no longer held to be in order: bringing history home event by event would take for ever.
-const maxLate = 64
-
-// link enters event i into its profile's list.
+// link enters event i into its profile's list. A late one is brought to its place, past at most live.MaxLate others: one
+// that is further off stays in front, and the list is no longer held to be in order. Taking each event of a long
+// history all the way would take for ever.
 func (t *eventType) link(i, row uint32) {
 	t.heads.Grow(int(row) + 1)
 	t.prev.Grow(int(i) + 1)
@@ -303,7 +302,7 @@ func (t *eventType) link(i, row uint32) {
 		return
 	}
 	later := head
-	for range maxLate {
+	for range live.MaxLate {
 		next := t.prev.Uint(later - 1)
 		if next == 0 || t.time.Int(next-1) <= at {
 			t.prev.SetUint(i, next)

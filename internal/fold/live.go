@@ -151,11 +151,13 @@ func (t *eventType) watch(w watch, seg *segment) {
 }
 
 // touchWatching marks the segments whose answer an event can change: each filter is tried once, however many segments have it.
-func (s *State) touchWatching(t *eventType, index uint32, why Cause) {
+func (s *State) touchWatching(t *eventType, index, row uint32, why Cause) {
 	for i := range t.watches {
 		if w := &t.watches[i]; w.filter == nil || w.filter.Passes(&s.batch.asked, index) {
 			for _, seg := range w.segments {
-				s.touch(seg, why)
+				if !seg.live.Settled(seg.members.Contains(row)) {
+					s.touch(seg, why)
+				}
 			}
 		}
 	}

@@ -333,7 +333,7 @@ func (s *State) touch(seg *segment, why Cause) {
 func (s *State) ask(t *eventType, index, row uint32, cause Cause, change change) {
 	x := touched{row, t, cause, change}
 	if cause.startsJourneys() {
-		s.touchWatching(t, index, cause)
+		s.touchWatching(t, index, row, cause)
 		s.touchChange(change, cause)
 		s.settleRow(row, s.Now)
 		return

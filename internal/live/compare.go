@@ -54,6 +54,16 @@ func (c *comparison) cost() int {
 	return c.of.cost()
 }
 
+func (c *comparison) moved() (rises, falls bool) {
+	any := readsEvents(c.of) || c.or != nil && readsEvents(c.or)
+	return any, any
+}
+
+func readsEvents(v reading) bool {
+	_, yes := v.(*aggregate)
+	return yes
+}
+
 func (c *comparison) holds(who *Person, side plan.Outcome) (bool, int64) {
 	v, next := c.of.get(who)
 	if c.op == plan.Has {

@@ -13,7 +13,12 @@ import (
 func Compile(n plan.Node, src Source) (*Program, error) {
 	c := compiler{src: src, cal: src.Calendar()}
 	root, err := c.node(n)
-	return &Program{root: root, watches: c.watches}, err
+	if err != nil {
+		return nil, err
+	}
+	p := &Program{root: root, watches: c.watches}
+	p.rises, p.falls = root.moved()
+	return p, nil
 }
 
 type compiler struct {

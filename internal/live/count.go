@@ -46,12 +46,21 @@ func (c *count) holds(who *Person, side plan.Outcome) (bool, int64) {
 
 func (*count) cost() int { return costCount }
 
+func (c *count) moved() (rises, falls bool) {
+	if c.list.boundByEvents() {
+		return true, true
+	}
+	return c.test.rises, c.test.falls
+}
+
 // counting is a comparison of a count with literals.
 type counting struct {
 	op     plan.Op
 	with   []float64
 	enough int // the answer is the same for this count and every greater one
 	first  int // and the same as for none below this count
+
+	rises, falls bool // a greater count can make it true, or false
 }
 
 func newCounting(op plan.Op, with ...float64) counting {
@@ -62,6 +71,7 @@ func newCounting(op plan.Op, with ...float64) counting {
 	}
 	if most > 1e6 { // not worth looking for
 		c.enough = math.MaxInt
+		c.rises, c.falls = true, true
 		return c
 	}
 	for c.enough = int(most) + 1; c.enough > 0 && c.holds(float64(c.enough)) == c.holds(float64(c.enough-1)); {
@@ -69,6 +79,10 @@ func newCounting(op plan.Op, with ...float64) counting {
 	}
 	for c.first <= c.enough && c.holds(float64(c.first)) == c.holds(0) {
 		c.first++
+	}
+	for n := range c.enough {
+		before, after := c.holds(float64(n)), c.holds(float64(n+1))
+		c.rises, c.falls = c.rises || !before && after, c.falls || before && !after
 	}
 	return c
 }
@@ -147,4 +161,5 @@ func (u *units) holds(who *Person, side plan.Outcome) (bool, int64) {
 	return yes == (side == plan.IsTrue), next
 }
 
-func (*units) cost() int { return costEvents }
+func (*units) cost() int                  { return costEvents }
+func (*units) moved() (rises, falls bool) { return true, true }

@@ -63,6 +63,9 @@ type Type struct {
 	Attr                  func(name string) *column.Column
 }
 
+// MaxLate is past how many later events of its list a late event may be put in its place.
+const MaxLate = 64
+
 // Never is the instant of what will not change by itself.
 const Never = math.MaxInt64
 
@@ -79,19 +82,32 @@ type Person struct {
 
 // Program answers one condition. It holds cached calendar bounds: one goroutine uses it at a time.
 type Program struct {
-	root    node
-	watches []Watch
+	root         node
+	watches      []Watch
+	rises, falls bool
 }
 
 // Holds tells whether the condition is true for a person, and the earliest instant after Now at which that can change with
 // no new data; Never when it cannot.
 func (p *Program) Holds(who *Person) (yes bool, next int64) { return p.root.holds(who, plan.IsTrue) }
 
+// Settled tells whether no new event can change an answer that is yes or no as given: one more purchase does not end
+// `events.purchase.within("30d").size() >= 3`, and puts off when time will.
+func (p *Program) Settled(yes bool) bool {
+	if yes {
+		return !p.falls
+	}
+	return !p.rises
+}
+
 // node is a condition about a person, or inside a filter about an event of theirs.
 type node interface {
 	// holds tells whether the condition has the outcome, true or false, and until when that is sure.
 	holds(who *Person, side plan.Outcome) (yes bool, next int64)
 	cost() int
+	// moved tells in which directions new events can move the condition: from false or an error to true or from false to
+	// an error (rises), and back (falls).
+	moved() (rises, falls bool)
 }
 
 // The order in which parts are asked.

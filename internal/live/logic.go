@@ -8,12 +8,18 @@ func (c constant) holds(_ *Person, side plan.Outcome) (bool, int64) {
 	return bool(c) == (side == plan.IsTrue), Never
 }
 
-func (constant) cost() int { return costFree }
+func (constant) cost() int                  { return costFree }
+func (constant) moved() (rises, falls bool) { return false, false }
 
 type not struct{ of node }
 
 func (n not) holds(who *Person, side plan.Outcome) (bool, int64) { return n.of.holds(who, other(side)) }
 func (n not) cost() int                                          { return n.of.cost() }
+
+func (n not) moved() (rises, falls bool) {
+	falls, rises = n.of.moved()
+	return rises, falls
+}
 
 func other(side plan.Outcome) plan.Outcome {
 	if side == plan.IsTrue {
@@ -51,6 +57,14 @@ func (n several) cost() int {
 	return most
 }
 
+func (n several) moved() (rises, falls bool) {
+	for _, c := range n.of {
+		r, f := c.moved()
+		rises, falls = rises || r, falls || f
+	}
+	return rises, falls
+}
+
 // member asks for another segment, whose flips ask again.
 type member struct{ in func(row uint32) bool }
 
@@ -58,7 +72,8 @@ func (m member) holds(who *Person, side plan.Outcome) (bool, int64) {
 	return m.in(who.Row) == (side == plan.IsTrue), Never
 }
 
-func (member) cost() int { return costMember }
+func (member) cost() int                  { return costMember }
+func (member) moved() (rises, falls bool) { return false, false } // by flips of its own
 
 // part is what only CEL answers.
 type part struct{ Part }
@@ -69,3 +84,8 @@ func (p part) holds(who *Person, side plan.Outcome) (bool, int64) {
 }
 
 func (part) cost() int { return costCEL }
+
+func (p part) moved() (rises, falls bool) {
+	any := len(p.Events()) > 0
+	return any, any
+}

@@ -1,6 +1,9 @@
 package live
 
 import (
+	"cmp"
+	"slices"
+
 	"github.com/embedcdp/cdp/internal/exactsum"
 	"github.com/embedcdp/cdp/internal/plan"
 	"github.com/embedcdp/cdp/internal/value"
@@ -13,7 +16,7 @@ var longList = 64
 // running is the sum of one person's events within the limits, as of the last time it was asked for. What is derived may be
 // dropped at any time: the next walk makes it again.
 type running struct {
-	head   uint32   // the newest event of the list that was seen, plus one
+	seen   int64    // the last event of the type that was seen, in order of arrival; -1 none
 	lates  uint32   // how many events had come late
 	from   int64    // the start of the limits
 	events []uint32 // those that are in and have a value, oldest first, from first on
@@ -90,12 +93,12 @@ func (a *aggregate) kept(who *Person) (v scalar, next int64, ok bool) {
 	return a.total(&r.sum, n), next, true
 }
 
-// follow brings what is kept up to now. It is given up where the list did not just grow at its end: after a late event, with
-// one dated in the future, or when the limits or now moved back.
+// follow brings what is kept up to now. Events that are new stand in front of the list, or are late and stand behind at most
+// MaxLate of those seen. It is given up with an event dated in the future, or when the limits moved back.
 func (a *aggregate) follow(who *Person, r *running, row uint32) (next int64, ok bool) {
 	typ := a.list.typ
 	from, next, ok := a.list.since(who)
-	if !ok || from < r.from || r.lates != typ.Lates[row] || typ.Unordered.Contains(row) {
+	if !ok || from < r.from || typ.Unordered.Contains(row) {
 		return next, false
 	}
 	r.from = from
@@ -111,20 +114,31 @@ func (a *aggregate) follow(who *Person, r *running, row uint32) (next int64, ok 
 		r.events = append(r.events[:0], r.events[r.first:]...)
 		r.first = 0
 	}
-	old := len(r.events)
-	for i := head; i != r.head; i = typ.Prev.Uint(i - 1) {
-		if typ.Time.Int(i-1) < from {
-			break
+	old, newest, most := len(r.events), r.seen, 0
+	if lates := typ.Lates[row]; lates != r.lates {
+		most, r.lates = MaxLate, lates
+	}
+	for i := head; i != 0 && typ.Time.Int(i-1) >= from; i = typ.Prev.Uint(i - 1) {
+		if int64(i-1) <= r.seen {
+			if most--; most < 0 {
+				break
+			}
+			continue
 		}
+		newest = max(newest, int64(i-1))
 		if a.list.passes(who, i-1) && a.has(who) {
 			r.events = append(r.events, i-1)
 			r.sum.Add(a.number(who, i-1))
 		}
 	}
-	r.head = head
+	r.seen = newest
 	added := r.events[old:]
-	for i, j := 0, len(added)-1; i < j; i, j = i+1, j-1 {
-		added[i], added[j] = added[j], added[i]
+	slices.Reverse(added)
+	if old > r.first && len(added) > 0 && typ.Time.Int(added[0]) < typ.Time.Int(r.events[old-1]) {
+		tail := r.events[max(r.first, old-MaxLate):]
+		slices.SortFunc(tail, func(x, y uint32) int {
+			return cmp.Or(cmp.Compare(typ.Time.Int(x), typ.Time.Int(y)), cmp.Compare(x, y))
+		})
 	}
 	return next, true
 }
@@ -139,7 +153,7 @@ func (a *aggregate) keep(who *Person) {
 		a.running = map[uint32]*running{}
 	}
 	from, _, _ := a.list.since(who)
-	r := &running{lates: typ.Lates[row], from: from}
+	r := &running{seen: -1, lates: typ.Lates[row], from: from}
 	if _, ok := a.follow(who, r, row); ok {
 		a.running[row] = r
 	}

@@ -76,3 +76,10 @@ func (s *sequence) find(who *Person) (yes bool, leaves int64) {
 }
 
 func (*sequence) cost() int { return costEvents }
+
+func (s *sequence) moved() (rises, falls bool) {
+	for k := range s.steps {
+		falls = falls || s.steps[k].boundByEvents()
+	}
+	return true, falls
+}

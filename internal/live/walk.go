@@ -83,6 +83,16 @@ func (l *list) each(who *Person, visit func(i uint32, t int64) verb) (next int64
 	return next, true
 }
 
+// boundByEvents tells whether a bound is an instant that other events give.
+func (l *list) boundByEvents() bool {
+	for k := range l.bounds {
+		if at := l.bounds[k].at; at != nil && readsEvents(at) {
+			return true
+		}
+	}
+	return false
+}
+
 // since is the start of the limits of a list whose bounds have no end.
 func (l *list) since(who *Person) (from, next int64, ok bool) {
 	from, next = math.MinInt64, Never
