@@ -68,6 +68,16 @@ func (c Calendar) Range(name string, now int64) (from, to, next int64) {
 	return c.start(day, r.unit, r.from), c.start(day, r.unit, r.to), c.start(day, r.unit, 1)
 }
 
+// Stay returns between which instants of now an event of time t lies in a range: from enters on, and no more from leaves on.
+func (c Calendar) Stay(name string, t int64) (enters, leaves int64) {
+	r, ok := rangeUnits[name]
+	if !ok {
+		return math.MinInt64, math.MaxInt64
+	}
+	day := c.date(t)
+	return c.start(day, r.unit, 1-r.to), c.start(day, r.unit, 1-r.from)
+}
+
 // Start returns the start of the unit that lies n units after the one which holds t.
 func (c Calendar) Start(t int64, unit string, n int) int64 { return c.start(c.date(t), unit, n) }
 

@@ -14,16 +14,23 @@ package deadline
 
 import (
 	"cmp"
+	"fmt"
 	"iter"
 	"slices"
 )
 
 // Item is what a deadline is for: a segment's flip of a row, a journey's wait, and so on. The meaning is the caller's.
 type Item struct {
-	Kind    uint8
-	Subject uint32 // the segment, the journey's step
+	Kind    uint8  // at most MaxKind
+	Subject uint32 // the segment, the event type; at most MaxSubject
 	Row     uint32
 }
+
+// Limits of an Item; Insert panics beyond them.
+const (
+	MaxKind    = 1<<4 - 1
+	MaxSubject = 1<<28 - 1
+)
 
 // Index holds pending deadlines. An item may be in it any number of times, at different instants or the same.
 type Index struct {
@@ -81,8 +88,11 @@ func (x *Index) Len() int { return x.pending }
 
 // Insert adds a deadline. The instant may be in the past: it is then the next to be drained.
 func (x *Index) Insert(at int64, it Item) {
+	if it.Kind > MaxKind || it.Subject > MaxSubject {
+		panic(fmt.Sprintf("deadline: kind %d, subject %d: at most %d and %d", it.Kind, it.Subject, MaxKind, MaxSubject))
+	}
 	h, offset := split(at)
-	e := entry{offset: offset, subject: it.Subject, row: it.Row, kind: uint32(it.Kind)}
+	e := entry{offset: offset, what: uint32(it.Kind)<<28 | it.Subject, row: it.Row}
 	x.pending++
 	if x.isOpen && h <= x.open {
 		x.late.push(timed{h, e})
@@ -147,7 +157,7 @@ func (x *Index) Drain(now int64, max int, fn func(at int64, it Item)) int {
 			break
 		}
 		e := x.pop()
-		fn(at, Item{Kind: uint8(e.kind), Subject: e.subject, Row: e.row})
+		fn(at, e.item())
 		n++
 	}
 	return n
@@ -206,7 +216,7 @@ func (x *Index) All() iter.Seq2[int64, Item] {
 		give := func() bool {
 			slices.SortFunc(scratch, compareTimed)
 			for _, t := range scratch {
-				if !yield(join(t.hour, t.offset), Item{Kind: uint8(t.kind), Subject: t.subject, Row: t.row}) {
+				if !yield(join(t.hour, t.offset), t.item()) {
 					return false
 				}
 			}

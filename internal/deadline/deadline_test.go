@@ -61,7 +61,7 @@ func TestIndexAgainstSortedSlice(t *testing.T) {
 				ids := rapid.SampledFrom([]uint32{1, 3, 100, math.MaxUint32}).Draw(rt, "ids")
 				ahead := rapid.Int64Range(-hour, 3*hour).Draw(rt, "ahead")
 				for range rapid.SampledFrom([]int{1, 5, 100, 600, 2000}).Draw(rt, "n") {
-					d := due{now + ahead + rnd.Int64N(spread), Item{uint8(rnd.UintN(3)), rnd.Uint32N(ids), rnd.Uint32N(ids)}}
+					d := due{now + ahead + rnd.Int64N(spread), Item{uint8(rnd.UintN(3)), rnd.Uint32N(min(ids, MaxSubject)), rnd.Uint32N(ids)}}
 					x.Insert(d.at, d.it)
 					tw.insert(d)
 				}

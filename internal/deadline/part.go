@@ -6,31 +6,31 @@ import (
 	"slices"
 )
 
-// entry is one deadline in 16 bytes. The instant is kept from the start of its hour, which takes 32 bits.
+// entry is one deadline in 12 bytes. The instant is kept from the start of its hour, which takes 32 bits.
 type entry struct {
-	offset  uint32
-	kind    uint32
-	subject uint32
-	row     uint32
+	offset uint32
+	what   uint32 // kind, and 28 bits of subject
+	row    uint32
+}
+
+func (e entry) item() Item {
+	return Item{Kind: uint8(e.what >> 28), Subject: e.what & MaxSubject, Row: e.row}
 }
 
 func compare(a, b entry) int {
 	if a.offset != b.offset {
 		return cmp.Compare(a.offset, b.offset)
 	}
-	if a.kind != b.kind {
-		return cmp.Compare(a.kind, b.kind)
-	}
-	if a.subject != b.subject {
-		return cmp.Compare(a.subject, b.subject)
+	if a.what != b.what {
+		return cmp.Compare(a.what, b.what)
 	}
 	return cmp.Compare(a.row, b.row)
 }
 
 // fields are the entry's fields in the order of comparison.
-func (e *entry) fields() [4]uint32 { return [4]uint32{e.offset, e.kind, e.subject, e.row} }
+func (e *entry) fields() [3]uint32 { return [3]uint32{e.offset, e.what, e.row} }
 
-// byteAt returns one of the 16 bytes of the entry; byte 0 is the first to be compared.
+// byteAt returns one of the 12 bytes of the entry; byte 0 is the first to be compared.
 func (e *entry) byteAt(i int) byte { return byte(e.fields()[i/4] >> (24 - i%4*8)) }
 
 // part is an unsorted list of entries.
@@ -46,7 +46,7 @@ type chunk struct {
 }
 
 const (
-	chunkSize  = 127  // 2 KiB with the header
+	chunkSize  = 169  // 2 KiB with the header
 	sortAtOnce = 512  // a part of no more entries is sorted and not split
 	maxFree    = 1024 // chunks kept for use again
 )
@@ -91,7 +91,7 @@ func (p *part) firstDifference() (i int, differ bool) {
 	if p.n == 0 {
 		return 0, false
 	}
-	var diff [4]uint32
+	var diff [3]uint32
 	like := p.first.entries[0].fields()
 	for c := p.first; c != nil; c = c.next {
 		for j := range c.entries[:c.n] {

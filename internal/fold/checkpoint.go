@@ -94,6 +94,7 @@ func (s *State) Manifest() *Manifest {
 		if s.valid(at, it) && !again {
 			m.Deadlines = binary.LittleEndian.AppendUint64(m.Deadlines, uint64(at))
 			m.Deadlines = append(m.Deadlines, it.Kind)
+			it = swapped(it)
 			m.Deadlines = binary.AppendUvarint(m.Deadlines, uint64(it.Row))
 			m.Deadlines = binary.AppendUvarint(m.Deadlines, uint64(it.Subject))
 		}
@@ -106,12 +107,24 @@ func (s *State) valid(at int64, it deadline.Item) bool {
 	switch it.Kind {
 	case dueSegment:
 		seg := s.segments[it.Subject]
-		return seg != nil && seg.pending[it.Row] == at
+		if seg == nil {
+			return false
+		}
+		due, ok := seg.pending.get(it.Row, s.Now)
+		return ok && due == at
 	case dueJourney:
-		e := s.journeys.live[it.Subject]
+		e := s.journeys.live[it.Row]
 		return e != nil && e.Due == at
 	}
 	return true
+}
+
+// swapped exchanges a deadline's row and subject where a checkpoint has them the other way round.
+func swapped(it deadline.Item) deadline.Item {
+	if it.Kind == dueJourney || it.Kind == dueObject {
+		it.Row, it.Subject = it.Subject, it.Row
+	}
+	return it
 }
 
 // savedRef is a reference to an event as a checkpoint keeps it; 0 is none.
@@ -394,13 +407,18 @@ func (l *loader) deadlines() error {
 			return errors.New("deadlines: damaged")
 		}
 		b = b[9+n+w:]
-		if kind == dueSegment {
-			if int(subject) >= len(l.s.segments) || l.s.segments[subject] == nil {
-				return fmt.Errorf("deadlines: segment %d is not there", subject)
+		it := swapped(dueItem(kind, uint32(row), uint32(subject)))
+		switch {
+		case it.Kind == dueSegment:
+			if int(it.Subject) >= len(l.s.segments) || l.s.segments[it.Subject] == nil {
+				return fmt.Errorf("deadlines: segment %d is not there", it.Subject)
 			}
-			l.s.segments[subject].pending[uint32(row)] = at
+			at = min(at, l.m.Now+maxAhead)
+			l.s.segments[it.Subject].pending.set(it.Row, at)
+		case it.Kind > deadline.MaxKind || it.Subject > deadline.MaxSubject:
+			return errors.New("deadlines: damaged")
 		}
-		l.s.due.Insert(at, dueItem(kind, uint32(row), uint32(subject)))
+		l.s.due.Insert(at, it)
 	}
 	return nil
 }

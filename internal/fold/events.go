@@ -7,7 +7,10 @@ import (
 	"slices"
 	"unicode/utf8"
 
+	"github.com/RoaringBitmap/roaring/v2"
+
 	"github.com/embedcdp/cdp/internal/column"
+	"github.com/embedcdp/cdp/internal/live"
 	"github.com/embedcdp/cdp/internal/record"
 	"github.com/embedcdp/cdp/internal/schema"
 	"github.com/embedcdp/cdp/internal/value"
@@ -15,7 +18,8 @@ import (
 
 // eventType is one declared event type with its table.
 //
-// The events of one profile are a list: heads[row] is the newest (plus one), prev[i] the one before i (plus one).
+// The events of one profile are a list: heads[row] is the newest (plus one), prev[i] the one before i (plus one). It is in
+// order of (time, arrival) unless the row is in unordered.
 type eventType struct {
 	id   uint32
 	def  *schema.EventType
@@ -28,8 +32,10 @@ type eventType struct {
 	earliest, latest                     int64  // times of its events
 	unlisted                             func() // of a frozen type: makes the lists, once; else nil
 
-	segments []*segment // that read this type
-	starts   []*journeyDef
+	unordered *roaring.Bitmap   // rows whose list is not in order of time
+	lates     map[uint32]uint32 // by row: how many events came late and were put in their place
+	watches   []watch           // the segments that read this type
+	starts    []*journeyDef
 }
 
 // attrColumn is one attribute of an event type.
@@ -48,7 +54,7 @@ type cell struct {
 }
 
 func (s *State) newEventType(def *schema.EventType) *eventType {
-	t := &eventType{id: uint32(len(s.types)), def: def, cols: map[string]*attrColumn{}, earliest: math.MaxInt64}
+	t := &eventType{id: uint32(len(s.types)), def: def, cols: map[string]*attrColumn{}, earliest: math.MaxInt64, unordered: roaring.New(), lates: map[uint32]uint32{}}
 	t.setTable(s.table("events/"+def.Name, cols{{"$t", column.Int64}, {"$q", column.Int64}, {"$a", column.Int64}, {"$row", column.Uint32}, {"$source", column.Dict}, {"$id", column.Bytes}}))
 	t.heads, t.prev = column.NewVector(column.Uint32), column.NewVector(column.Uint32)
 	s.types = append(s.types, t)
@@ -173,7 +179,7 @@ func (s *State) event(r *record.Record, names []string, arrived int64, cause Cau
 	s.seen.Add(s.dedupKey(t, r.ID), ref(t.id, i), s.Now)
 	row := s.ids.Canonical(who)
 	s.stimulate(stimulus{kind: onEvent, typ: t, index: i, row: row, at: at, cause: cause, asked: true})
-	s.ask(t, row, cause, s.batch.change)
+	s.ask(t, i, row, cause, s.batch.change)
 	s.settle()
 	return Verdict{}
 }
@@ -280,16 +286,33 @@ func (s *State) appendEvent(t *eventType, row uint32, at int64, id []byte, sourc
 	return i
 }
 
-// link enters event i into its profile's list.
+// link enters event i into its profile's list. A late one is brought to its place, past at most live.MaxLate others: one
+// that is further off stays in front, and the list is no longer held to be in order. Taking each event of a long
+// history all the way would take for ever.
 func (t *eventType) link(i, row uint32) {
 	t.prev.Grow(int(i) + 1)
-	t.earliest, t.latest = min(t.earliest, t.time.Int(i)), max(t.latest, t.time.Int(i))
-	t.list(i, row)
-}
-
-func (t *eventType) list(i, row uint32) {
+	at := t.time.Int(i)
+	t.earliest, t.latest = min(t.earliest, at), max(t.latest, at)
 	t.heads.Grow(int(row) + 1)
-	t.prev.SetUint(i, t.heads.Uint(row))
+	head := t.heads.Uint(row)
+	if head == 0 || t.time.Int(head-1) <= at || t.unordered.Contains(row) {
+		t.prev.SetUint(i, head)
+		t.heads.SetUint(row, i+1)
+		return
+	}
+	later := head
+	for range live.MaxLate {
+		next := t.prev.Uint(later - 1)
+		if next == 0 || t.time.Int(next-1) <= at {
+			t.prev.SetUint(i, next)
+			t.prev.SetUint(later-1, i+1)
+			t.lates[row]++
+			return
+		}
+		later = next
+	}
+	t.unordered.Add(row)
+	t.prev.SetUint(i, head)
 	t.heads.SetUint(row, i+1)
 }
 

@@ -15,7 +15,8 @@ import (
 // and copied by the fold where it changes them.
 //
 // lists says that single people will be looked at too, each with their events: it shares the lists by which these are
-// found, which the fold then copies as it adds to them. Without it they are made anew when they are asked for after all.
+// found, which the fold then copies as it adds to them. Without it they are made anew, in order of arrival, when they are asked
+// for after all.
 func (s *State) Freeze(d celenv.Deps, lists bool) *State {
 	s.freezing.Lock()
 	defer s.freezing.Unlock()
@@ -59,7 +60,10 @@ func (t *eventType) freeze(lists bool) *eventType {
 		f.unlisted = sync.OnceFunc(func() {
 			f.prev.Grow(f.tab.Len())
 			for i := range uint32(f.tab.Len()) {
-				f.list(i, f.row.Uint(i))
+				row := f.row.Uint(i)
+				f.heads.Grow(int(row) + 1)
+				f.prev.SetUint(i, f.heads.Uint(row))
+				f.heads.SetUint(row, i+1)
 			}
 		})
 	}

@@ -362,7 +362,7 @@ func (js *journeys) apply(s *State, e *enrolment, r journey.Result, err error) {
 		case journey.SendMessage:
 			s.queueSend(e, row, x)
 		case journey.Timer:
-			s.due.Insert(x.At, dueItem(dueJourney, 0, e.handle))
+			s.due.Insert(x.At, dueItem(dueJourney, e.handle, 0))
 		}
 	}
 	if r.Ended {

@@ -74,7 +74,7 @@ func (s *State) object(r *record.Record, names []string) Verdict {
 		}
 	}
 	if at > s.Now {
-		s.due.Insert(at, dueItem(dueObject, 0, i))
+		s.due.Insert(at, dueItem(dueObject, i, 0))
 	}
 	return Verdict{}
 }

@@ -80,7 +80,7 @@ func (s *State) react(x stimulus) {
 		return
 	}
 	if !x.asked {
-		s.ask(x.typ, x.row, x.cause, changeNone)
+		s.ask(x.typ, x.index, x.row, x.cause, changeNone)
 	}
 	if x.typ.def.Name == Unsubscribed {
 		s.dropUnsubscribed(x.row)

@@ -2,7 +2,6 @@ package fold
 
 import (
 	"cmp"
-	"errors"
 	"fmt"
 	"math"
 	"slices"
@@ -11,6 +10,7 @@ import (
 
 	"github.com/embedcdp/cdp/internal/celenv"
 	"github.com/embedcdp/cdp/internal/exec"
+	"github.com/embedcdp/cdp/internal/live"
 	"github.com/embedcdp/cdp/internal/plan"
 	"github.com/embedcdp/cdp/internal/roweval"
 	"github.com/embedcdp/cdp/internal/schema"
@@ -35,19 +35,20 @@ type segment struct {
 	def      SegmentDef
 	visitors bool
 	prog     *roweval.Program
+	live     *live.Program // the same, as events come
 	expr     *celenv.Expr
 	deps     celenv.Deps
 	logical  plan.Node
 	plan     plan.Physical // who is a member at an instant
 	rank     int           // above every segment it asks for
+	order    int           // place in byRank
 	members  *roaring.Bitmap
-	pending  map[uint32]int64 // the one valid deadline of a row
+	pending  pendings
 
-	emptyMatters bool       // an empty profile may be a member, now or later
-	follows      bool       // it follows a reference of the profile, which binds to what an object is now
-	dependents   []*segment // that ask for this one
-	queued       bool
-	why          Cause         // while queued: what made it be asked
+	emptyMatters bool          // an empty profile may be a member, now or later
+	follows      bool          // it follows a reference of the profile, which binds to what an object is now
+	dependents   []*segment    // that ask for this one
+	why          Cause         // while it is touched: what made it be asked
 	starts       []*journeyDef // that start on entering or leaving it
 }
 
@@ -113,7 +114,7 @@ func (s *State) cycle(name string, from []string, path []string) []string {
 func (s *State) setSegment(d *SegmentDef, expr *celenv.Expr, prog *roweval.Program) {
 	seg := s.segNamed[d.Name]
 	if seg == nil {
-		seg = &segment{id: uint32(len(s.segments)), name: d.Name, members: roaring.New(), pending: map[uint32]int64{}}
+		seg = &segment{id: uint32(len(s.segments)), name: d.Name, members: roaring.New()}
 		s.segments = append(s.segments, seg)
 		s.segNamed[d.Name] = seg
 	}
@@ -132,6 +133,7 @@ func (s *State) setProgram(seg *segment, expr *celenv.Expr, prog *roweval.Progra
 	seg.expr, seg.prog = expr, prog
 	seg.logical = plan.Simplify(plan.Logical(expr))
 	seg.plan = plan.Build(seg.logical, s.planStats())
+	s.setLive(seg)
 }
 
 // planStats are the sizes by which plans order their work.
@@ -155,7 +157,7 @@ func (s *State) planStats() plan.Stats {
 // who could become a member by it: those whom a lasting plan leaves, which narrows by nothing that moves with time. What
 // else can change (attributes, other segments, a first event) asks again when it does.
 func (s *State) fill(seg *segment) {
-	clear(seg.pending)
+	seg.pending.clear()
 	rows := exec.Run(s.planToFill(seg), question{s, seg.visitors, s.Now, func(row uint32) bool {
 		r := s.answer(seg, row, s.Now)
 		s.expect(seg, row, r.Next)
@@ -191,22 +193,21 @@ func (s *State) hasFuture(typ string) bool {
 	return t != nil && t.tab.Len() > 0 && t.latest > s.Now
 }
 
-// answer evaluates a segment's condition for one row. A panic inside the evaluation is a defect, and closes the client like
-// any other panic in the fold: silently leaving people out would be worse.
+// answer evaluates a segment's condition for one row.
 func (s *State) answer(seg *segment, row uint32, at int64) roweval.Result {
-	r := seg.prog.Eval(roweval.Input{Person: person{s, row}, Objects: s, Now: at})
-	if errors.Is(r.Err, roweval.ErrPanic) {
-		panic(fmt.Sprintf("segment %q, profile %d: %v", seg.name, row, r.Err))
-	}
-	return r
+	yes, next := seg.live.Holds(s.asked(row, at))
+	return roweval.Result{Value: value.Bool(yes), Next: next}
 }
 
-// expect keeps the one deadline of a membership: when it can next change by time alone.
+// expect keeps the one deadline of a membership: when it can next change by time alone. One that is pending and not later is
+// left: when it fires, the segment is asked again.
 func (s *State) expect(seg *segment, row uint32, next int64) {
 	if next == math.MaxInt64 {
-		delete(seg.pending, row)
-	} else if seg.pending[row] != next {
-		seg.pending[row] = next
+		return
+	}
+	next = min(next, s.Now+maxAhead)
+	if at, ok := seg.pending.get(row, s.Now); !ok || next < at {
+		seg.pending.set(row, next)
 		s.due.Insert(next, dueItem(dueSegment, row, seg.id))
 	}
 }
@@ -228,7 +229,7 @@ func (s *State) PlanOf(name string) (logical, physical, kept string, ok bool) {
 // indexSegments rebuilds who must be looked at when what changes.
 func (s *State) indexSegments() {
 	for _, t := range s.types {
-		t.segments = t.segments[:0]
+		t.watches = t.watches[:0]
 	}
 	for _, a := range s.attrs {
 		a.segments = a.segments[:0]
@@ -243,11 +244,7 @@ func (s *State) indexSegments() {
 		}
 		s.byRank = append(s.byRank, seg)
 		seg.dependents = seg.dependents[:0]
-		for _, name := range seg.deps.Events {
-			if t := s.typeNamed[name]; t != nil {
-				t.segments = append(t.segments, seg)
-			}
-		}
+		s.watchEvents(seg)
 		seg.follows = false
 		for _, name := range seg.deps.Attrs {
 			if a := s.attrs[name]; a != nil {
@@ -272,6 +269,10 @@ func (s *State) indexSegments() {
 		seg.emptyMatters = r.True() || r.Next != math.MaxInt64
 	}
 	slices.SortStableFunc(s.byRank, func(a, b *segment) int { return a.rank - b.rank })
+	for i, seg := range s.byRank {
+		seg.order = i
+	}
+	s.batch.touched.reset(len(s.byRank))
 }
 
 func (s *State) rankOf(seg *segment) int {
@@ -333,32 +334,26 @@ func (s *State) removeSegment(name string) {
 	delete(s.segNamed, name)
 	s.indexSegments()
 	s.rebuildCatalogue()
-	s.batch.dirty = s.batch.dirty[:0]
 	s.settle()
 }
 
 // touch marks a segment to be asked again for the row that is being settled, and why. Of several causes a live one counts.
 func (s *State) touch(seg *segment, why Cause) {
-	switch {
-	case !seg.queued:
-		seg.queued, seg.why = true, why
-		s.batch.dirty = append(s.batch.dirty, seg)
-	case why.startsJourneys():
+	if s.batch.touched.add(seg.order) || why.startsJourneys() {
 		seg.why = why
 	}
 }
 
 // ask asks the segments that an event may concern about its person: now, or for history at the end of the batch.
-func (s *State) ask(t *eventType, row uint32, cause Cause, change change) {
+func (s *State) ask(t *eventType, index, row uint32, cause Cause, change change) {
 	x := touched{row, t, cause, change}
 	if cause.startsJourneys() {
-		if len(t.segments) > 0 || change != changeNone {
-			s.touchFor(x)
-			s.settleRow(row, s.Now)
-		}
+		s.touchWatching(t, index, row, cause)
+		s.touchChange(change, cause)
+		s.settleRow(row, s.Now)
 		return
 	}
-	if key := (touchKey{row, t.id}); change != changeNone || len(t.segments) > 0 && !s.isDeferred(key) {
+	if key := (touchKey{row, t.id}); change != changeNone || !s.isDeferred(key) && s.concerns(t, index) {
 		s.batch.isDeferred[key] = struct{}{}
 		s.batch.deferred = append(s.batch.deferred, x)
 	}
@@ -367,14 +362,19 @@ func (s *State) ask(t *eventType, row uint32, cause Cause, change change) {
 func (s *State) isDeferred(k touchKey) bool { _, yes := s.batch.isDeferred[k]; return yes }
 
 func (s *State) touchFor(x touched) {
-	for _, seg := range x.typ.segments {
-		s.touch(seg, x.cause)
+	for _, w := range x.typ.watches {
+		for _, seg := range w.segments {
+			s.touch(seg, x.cause)
+		}
 	}
 	s.touchChange(x.change, x.cause)
 }
 
 // touchChange marks the segments that a new or merged profile may be in, whatever the record said besides.
 func (s *State) touchChange(c change, why Cause) {
+	if c == changeNone {
+		return
+	}
 	for _, seg := range s.byRank {
 		switch {
 		case c == changeMerged:
@@ -387,16 +387,12 @@ func (s *State) touchChange(c change, why Cause) {
 
 // settleRow asks the touched segments about one row, those asked for by others first, so that none is asked twice.
 func (s *State) settleRow(row uint32, at int64) {
-	for len(s.batch.dirty) > 0 {
-		best := 0
-		for i, seg := range s.batch.dirty {
-			if seg.rank < s.batch.dirty[best].rank || seg.rank == s.batch.dirty[best].rank && seg.id < s.batch.dirty[best].id {
-				best = i
-			}
+	for {
+		i, ok := s.batch.touched.first()
+		if !ok {
+			return
 		}
-		seg := s.batch.dirty[best]
-		s.batch.dirty = slices.Delete(s.batch.dirty, best, best+1)
-		seg.queued = false
+		seg := s.byRank[i]
 		s.evaluate(seg, row, at, seg.why)
 	}
 }
@@ -405,8 +401,7 @@ func (s *State) settleRow(row uint32, at int64) {
 func (s *State) evaluate(seg *segment, row uint32, at int64, cause Cause) {
 	want, next := false, int64(math.MaxInt64)
 	if s.ids.IsCustomer(row) != seg.visitors && s.ids.Canonical(row) == row {
-		r := s.answer(seg, row, at)
-		want, next = r.True(), r.Next
+		want, next = seg.live.Holds(s.asked(row, at))
 	}
 	s.expect(seg, row, next)
 	if want != seg.members.Contains(row) {
@@ -422,15 +417,15 @@ func (s *State) flip(seg *segment, row uint32, in bool, at int64, cause Cause) {
 		seg.members.Remove(row)
 	}
 	i := s.flips.Append()
-	t := s.flips
-	t.Column("row").SetUint(i, row)
-	t.Column("segment").SetUint(i, seg.id)
-	t.Column("t").SetInt(i, at)
-	t.Column("in").SetBool(i, in)
-	t.Column("cause").SetUint(i, uint32(cause))
-	t.Column("q").SetInt(i, s.next())
+	f := &s.flipCells
+	f.row.SetUint(i, row)
+	f.segment.SetUint(i, seg.id)
+	f.t.SetInt(i, at)
+	f.in.SetBool(i, in)
+	f.cause.SetUint(i, uint32(cause))
+	f.q.SetInt(i, s.next())
 	s.lastFlip.Grow(int(row) + 1)
-	t.Column("prev").SetUint(i, s.lastFlip.Uint(row))
+	f.prev.SetUint(i, s.lastFlip.Uint(row))
 	s.lastFlip.SetUint(row, i+1)
 	entered := uint64(0)
 	if in {

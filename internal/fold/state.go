@@ -25,6 +25,7 @@ import (
 	"github.com/embedcdp/cdp/internal/deadline"
 	"github.com/embedcdp/cdp/internal/dedup"
 	"github.com/embedcdp/cdp/internal/identity"
+	"github.com/embedcdp/cdp/internal/live"
 	"github.com/embedcdp/cdp/internal/record"
 	"github.com/embedcdp/cdp/internal/schema"
 )
@@ -47,6 +48,7 @@ type State struct {
 	links       *column.Table
 	sets        *column.Table
 	flips       *column.Table
+	flipCells   flipCells
 	objectLog   *column.Table
 	definitions *column.Table
 	rejected    *column.Table
@@ -114,6 +116,7 @@ func New() *State {
 	s.links = s.table("links", cols{{"q", column.Int64}, {"row", column.Uint32}, {"into", column.Uint32}, {"reason", column.Dict}, {"t", column.Int64}, {"ok", column.Bool}})
 	s.sets = s.table("sets", cols{{"q", column.Int64}, {"row", column.Uint32}, {"attr", column.Dict}, {"t", column.Int64}, {"a", column.Int64}, {"value", column.Bytes}, {"old", column.Bytes}})
 	s.flips = s.table("flips", cols{{"row", column.Uint32}, {"segment", column.Uint32}, {"t", column.Int64}, {"in", column.Bool}, {"cause", column.Uint32}, {"prev", column.Uint32}, {"q", column.Int64}})
+	s.flipCells = newFlipCells(s.flips)
 	s.objectLog = s.table("objects", cols{{"q", column.Int64}, {"type", column.Dict}, {"id", column.Bytes}, {"t", column.Int64}, {"value", column.Bytes}, {"deleted", column.Bool}, {"a", column.Int64}})
 	s.definitions = s.table("definitions", cols{{"q", column.Int64}, {"t", column.Int64}, {"kind", column.Dict}, {"name", column.Bytes}, {"body", column.Bytes}, {"actor", column.Dict}, {"deleted", column.Bool}})
 	s.rejected = s.table("rejected", cols{{"q", column.Int64}, {"t", column.Int64}, {"name", column.Dict}, {"id", column.Bytes}, {"reason", column.Bytes}, {"raw", column.Bytes}, {"source", column.Dict}})
@@ -223,7 +226,8 @@ type batchScratch struct {
 	queue    []stimulus
 	settling bool
 	depth    int
-	dirty    []*segment
+	touched  bits        // segments to be asked, by their place in byRank
+	asked    live.Person // whom they are asked about
 
 	// Put off to the end of the batch.
 	deferred   []touched

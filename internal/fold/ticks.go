@@ -5,10 +5,10 @@ import "github.com/embedcdp/cdp/internal/deadline"
 // What a deadline is for.
 const (
 	dueSegment = 1 // a membership may change: row, segment id
-	dueJourney = 2 // an enrolment goes on: row unused, handle
+	dueJourney = 2 // an enrolment goes on: handle
 	dueEvent   = 3 // an event dated in the future happens: index, type id
 	dueHistory = 4 // the same for one that was imported or replayed, which starts no journey
-	dueObject  = 5 // a version of an object dated in the future holds: row unused, row of the table
+	dueObject  = 5 // a version of an object dated in the future holds: row of the table
 )
 
 func dueItem(kind uint8, row, subject uint32) deadline.Item {
@@ -31,15 +31,15 @@ func (s *State) fire(at int64, it deadline.Item) {
 	switch it.Kind {
 	case dueSegment:
 		seg := s.segments[it.Subject]
-		if seg == nil || seg.pending[it.Row] != at {
+		if seg == nil || !seg.isDue(it.Row, at) {
 			return // replaced by another deadline since
 		}
 		s.touchDue(seg, it.Row, at)
 		s.settleRow(it.Row, at)
 	case dueObject:
-		s.objectHolds(it.Subject)
+		s.objectHolds(it.Row)
 	case dueJourney:
-		s.journeys.timer(s, it.Subject, at)
+		s.journeys.timer(s, it.Row, at)
 	case dueEvent, dueHistory:
 		t := s.types[it.Subject]
 		row := s.ids.Canonical(t.row.Uint(it.Row))
@@ -56,16 +56,22 @@ func (s *State) fire(at int64, it deadline.Item) {
 // row at this instant, so that they are asked in their order and none flips twice.
 func (s *State) touchDue(seg *segment, row uint32, at int64) {
 	if len(seg.dependents) == 0 && len(seg.deps.Segments) == 0 {
-		delete(seg.pending, row)
+		seg.pending.remove(row)
 		s.touch(seg, CauseTime)
 		return
 	}
 	for _, other := range s.byRank {
-		if other.pending[row] == at {
-			delete(other.pending, row)
+		if other.isDue(row, at) {
+			other.pending.remove(row)
 			s.touch(other, CauseTime)
 		}
 	}
+}
+
+// isDue tells whether a row's deadline is this instant, which is now.
+func (seg *segment) isDue(row uint32, at int64) bool {
+	due, ok := seg.pending.get(row, at)
+	return ok && due == at
 }
 
 // NextDue is the earliest instant at which something happens by itself.

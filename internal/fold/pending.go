@@ -1,0 +1,97 @@
+package fold
+
+import (
+	mathbits "math/bits"
+	"slices"
+)
+
+// pendings are the deadlines that hold for the rows of one segment, at most one a row: about 7 bytes each, and nothing for a
+// row without. The index of deadlines (State.due) has an entry for each; entries that no longer hold stay there until
+// they fire.
+type pendings struct{ blocks []*pendingBlock }
+
+// pendingBlock holds the deadlines of 256 rows in order of row.
+type pendingBlock struct {
+	has   [4]uint64
+	times []instant48
+}
+
+// instant48 is the low 48 bits of an instant in microseconds. Pending deadlines lie at most four years ahead, so the rest
+// follows from the time at which it is read.
+type instant48 [3]uint16
+
+const (
+	pendingBits = 8
+	maxAhead    = 4 * 365 * 86400e6 // what is further off fires early, and is asked again
+)
+
+func pack48(at int64) instant48 { return instant48{uint16(at), uint16(at >> 16), uint16(at >> 32)} }
+
+// unpack returns the instant nearest to now.
+func (p instant48) unpack(now int64) int64 {
+	low := int64(p[0]) | int64(p[1])<<16 | int64(p[2])<<32
+	return now + (low-now)<<16>>16
+}
+
+// get returns the deadline of a row.
+func (p *pendings) get(row uint32, now int64) (at int64, ok bool) {
+	b, place, there := p.find(row)
+	if !there {
+		return 0, false
+	}
+	return b.times[place].unpack(now), true
+}
+
+// set gives a row a deadline in place of the one it may have.
+func (p *pendings) set(row uint32, at int64) {
+	b, place, there := p.find(row)
+	if there {
+		b.times[place] = pack48(at)
+		return
+	}
+	if b == nil {
+		k := int(row >> pendingBits)
+		if k >= len(p.blocks) {
+			p.blocks = append(p.blocks, make([]*pendingBlock, k+1-len(p.blocks))...)
+		}
+		b = &pendingBlock{}
+		p.blocks[k] = b
+	}
+	b.has[row>>6&3] |= 1 << (row & 63)
+	if n := len(b.times); n == cap(b.times) { // by an eighth: doubling would cost more than the entries
+		b.times = append(make([]instant48, 0, n+n/8+2), b.times...)
+	}
+	b.times = slices.Insert(b.times, place, pack48(at))
+}
+
+// remove takes a row's deadline away.
+func (p *pendings) remove(row uint32) {
+	b, place, there := p.find(row)
+	if !there {
+		return
+	}
+	b.has[row>>6&3] &^= 1 << (row & 63)
+	b.times = slices.Delete(b.times, place, place+1)
+	if len(b.times) == 0 {
+		p.blocks[row>>pendingBits] = nil
+	}
+}
+
+func (p *pendings) clear() { p.blocks = nil }
+
+// find returns the block of a row and the place of its deadline there, or where it would be.
+func (p *pendings) find(row uint32) (b *pendingBlock, place int, there bool) {
+	if k := int(row >> pendingBits); k < len(p.blocks) {
+		b = p.blocks[k]
+	}
+	if b == nil {
+		return nil, 0, false
+	}
+	word := int(row >> 6 & 3)
+	for _, w := range b.has[:word] {
+		place += mathbits.OnesCount64(w)
+	}
+	bit := uint64(1) << (row & 63)
+	place += mathbits.OnesCount64(b.has[word] & (bit - 1))
+	return b, place, b.has[word]&bit != 0
+}
