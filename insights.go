@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"runtime"
 	"time"
 
 	"github.com/RoaringBitmap/roaring/v2"
@@ -275,6 +276,7 @@ func (i Insights) Funnel(ctx context.Context, q Funnel) (out FunnelReport, err e
 	var res *insight.FunnelResult
 	err = i.view(ctx, "insights.funnel", q.Segment, func(s *fold.State, people *roaring.Bitmap) error {
 		run.People = people
+		run.Workers, run.Rows = reportWorkers(), uint32(s.Rows())
 		for n, st := range q.Steps {
 			group := ""
 			if n == 0 {
@@ -308,6 +310,9 @@ func (i Insights) Funnel(ctx context.Context, q Funnel) (out FunnelReport, err e
 	}
 	return out, nil
 }
+
+// reportWorkers is how many goroutines compute one report.
+func reportWorkers() int { return min(runtime.GOMAXPROCS(0), 8) }
 
 // Retention asks how many of the people who started in a period came back in the periods after it.
 type Retention struct {

@@ -11,6 +11,7 @@ package insight
 import (
 	"iter"
 	"math"
+	"slices"
 
 	"github.com/RoaringBitmap/roaring/v2"
 )
@@ -21,7 +22,7 @@ type Chunk struct {
 	Person []uint32 // canonical row; required
 	Time   []int64  // microseconds since 1970 UTC; required
 
-	Pos   []uint64  // log position; nil where a report does not need it (see Funnel), in all chunks of a stream or none
+	Pos   []int64   // log position; nil where a report does not need it (see Funnel), in all chunks of a stream or none
 	Group []uint32  // dense code of the attribute to group by, NoGroup where it is absent; nil where all are absent
 	Value []float64 // the measured attribute; not finite (NaN) means absent; nil where all are absent
 	Keep  []uint64  // bit i%64 of word i/64 says whether event i counts; nil means all do
@@ -37,6 +38,10 @@ type Run struct {
 	// Otherwise they come in log order, and a report that needs order sorts them in memory.
 	Sorted bool
 	Chunks iter.Seq[Chunk]
+
+	// Split cuts the chunks into n sequences that follow each other and can be read at the same time, some of them
+	// perhaps empty. Nil means that the run can only be read as one.
+	Split func(n int) []iter.Seq[Chunk]
 }
 
 // Stream is the events of one question, such as all purchases: any number of runs, in any order.
@@ -44,12 +49,12 @@ type Stream []Run
 
 // RunOf makes a run of chunks that are in memory.
 func RunOf(sorted bool, chunks ...Chunk) Run {
-	return Run{Sorted: sorted, Chunks: func(yield func(Chunk) bool) {
-		for _, c := range chunks {
-			if !yield(c) {
-				return
-			}
+	return Run{Sorted: sorted, Chunks: slices.Values(chunks), Split: func(n int) []iter.Seq[Chunk] {
+		out := make([]iter.Seq[Chunk], n)
+		for i := range out {
+			out[i] = slices.Values(chunks[len(chunks)*i/n : len(chunks)*(i+1)/n])
 		}
+		return out
 	}}
 }
 

@@ -3,6 +3,7 @@ package report
 
 import (
 	"fmt"
+	"iter"
 	"maps"
 	"slices"
 	"strings"
@@ -44,7 +45,11 @@ func Stream(s *fold.State, q Query) (stream insight.Stream, name func(code uint3
 		return nil, nil, err
 	}
 	src.keep = keep
-	return insight.Stream{{Chunks: src.chunks}}, src.name, nil
+	run := insight.Run{Chunks: src.chunks(0, src.table.Table.Chunks())}
+	if src.keep == nil && src.far == nil { // neither may be evaluated by several goroutines
+		run.Split = src.split
+	}
+	return insight.Stream{run}, src.name, nil
 }
 
 // source is one event type's columns.
@@ -52,6 +57,9 @@ type source struct {
 	s     *fold.State
 	event string
 	table fold.EventTable
+
+	canonical []uint32 // whom each row belongs to; nil when every row is its own
+
 	group *column.Column
 	far   *far // a group that is an attribute of an object
 	value *column.Column
@@ -59,7 +67,7 @@ type source struct {
 }
 
 func open(s *fold.State, q Query, def *schema.EventType) (*source, error) {
-	src := &source{s: s, event: q.Event}
+	src := &source{s: s, event: q.Event, canonical: s.Canonicals()}
 	src.table, _ = s.EventTable(q.Event)
 	if q.Group == "source" {
 		src.group = src.table.Source
@@ -134,46 +142,64 @@ func (src *source) name(code uint32) string {
 	return src.group.Dict().String(code)
 }
 
-// chunks yields the table's chunks; the memory of what is computed for them is reused.
-func (src *source) chunks(yield func(insight.Chunk) bool) {
-	t := src.table
-	var persons, groups []uint32
-	var pos, keep []uint64
-	for k := range t.Table.Chunks() {
-		c := insight.Chunk{Time: t.Time.Ints(k)}
-		n := len(c.Time)
-		rows := t.Row.Uints(k)
-		persons, pos = resize(persons, n), resize(pos, n)
-		for i, q := range t.Seq.Ints(k) {
-			pos[i] = uint64(q)
-			row := uint32(0)
-			if rows != nil {
-				row = rows[i]
-			}
-			persons[i] = src.s.Canonical(row)
-		}
-		c.Person, c.Pos = persons, pos
-		if src.group != nil {
-			groups = resize(groups, n)
-			src.groups(k, groups)
-			c.Group = groups
-		}
-		if src.value != nil {
-			c.Value = src.value.Floats(k)
-		}
-		if src.keep != nil {
-			keep = resize(keep, (n+63)/64)
-			clear(keep)
-			for i := range n {
-				in := roweval.Input{Arriving: src.s.EventAt(src.event, uint32(k*column.ChunkRows+i)), Objects: src.s, Now: src.s.Now}
-				if src.keep.Eval(in).True() {
-					keep[i/64] |= 1 << (i % 64)
+// split cuts the table's chunks into n sequences.
+func (src *source) split(n int) []iter.Seq[insight.Chunk] {
+	out := make([]iter.Seq[insight.Chunk], n)
+	all := src.table.Table.Chunks()
+	for i := range out {
+		out[i] = src.chunks(all*i/n, all*(i+1)/n)
+	}
+	return out
+}
+
+// chunks yields the table's chunks [from, to); the memory of what is computed for them is reused.
+func (src *source) chunks(from, to int) iter.Seq[insight.Chunk] {
+	return func(yield func(insight.Chunk) bool) {
+		t := src.table
+		var persons, groups []uint32
+		var keep []uint64
+		for k := from; k < to; k++ {
+			c := insight.Chunk{Person: t.Row.Uints(k), Time: t.Time.Ints(k), Pos: t.Seq.Ints(k)}
+			n := len(c.Time)
+			switch {
+			case c.Person == nil:
+				persons = resize(persons, n)
+				clear(persons)
+				c.Person = persons
+				if src.canonical != nil {
+					for i := range persons {
+						persons[i] = src.canonical[0]
+					}
 				}
+			case src.canonical != nil:
+				persons = resize(persons, n)
+				for i, row := range c.Person {
+					persons[i] = src.canonical[row]
+				}
+				c.Person = persons
 			}
-			c.Keep = keep
-		}
-		if !yield(c) {
-			return
+			if src.group != nil {
+				groups = resize(groups, n)
+				src.groups(k, groups)
+				c.Group = groups
+			}
+			if src.value != nil {
+				c.Value = src.value.Floats(k)
+			}
+			if src.keep != nil {
+				keep = resize(keep, (n+63)/64)
+				clear(keep)
+				for i := range n {
+					in := roweval.Input{Arriving: src.s.EventAt(src.event, uint32(k*column.ChunkRows+i)), Objects: src.s, Now: src.s.Now}
+					if src.keep.Eval(in).True() {
+						keep[i/64] |= 1 << (i % 64)
+					}
+				}
+				c.Keep = keep
+			}
+			if !yield(c) {
+				return
+			}
 		}
 	}
 }
