@@ -4,6 +4,7 @@ import (
 	"math"
 	"math/bits"
 	"slices"
+	"sort"
 	"sync"
 
 	"github.com/RoaringBitmap/roaring/v2"
@@ -31,6 +32,10 @@ const (
 // maxDealt bounds the words that are dealt out at a time: 128 MiB. More people than fit take several passes.
 var maxDealt = 16 << 20
 
+// dealtWords keeps the memory for the next funnel: to get it from the system costs a fifth of a funnel. The garbage
+// collector takes what is not used.
+var dealtWords sync.Pool // []uint64
+
 // dealer deals the events of a funnel out to buckets.
 type dealer struct {
 	q       *Funnel
@@ -47,8 +52,17 @@ type dealer struct {
 // part is a worker's share of one step's events.
 type part struct {
 	runs   Stream
-	counts []int // words by bucket
-	next   []int // where the next word of a bucket goes
+	counts []int      // words by bucket
+	ends   []end      // by bucket
+	late   [][]uint64 // words that are lower than those before them, by bucket
+
+	least, most int64 // times
+}
+
+// end is the end of what was dealt to a bucket.
+type end struct {
+	next int    // where the next word goes
+	last uint64 // the last word: another that is lower is late
 }
 
 // byBuckets computes the funnel, or reports that it cannot: the times span too much for a word, or many people have two
@@ -83,7 +97,7 @@ func (q *Funnel) byBuckets() (*tally, error, bool) {
 		}
 		from = to
 	}
-	d.words = nil
+	dealtWords.Put(d.words)
 	if unclear.IsEmpty() {
 		return out, nil, true
 	}
@@ -128,33 +142,27 @@ func (d *dealer) each(fn func(w int)) {
 
 // count counts the words of each bucket and finds the span of time.
 func (d *dealer) count() (totals []int) {
-	least, most := slices.Repeat([]int64{math.MaxInt64}, d.workers), slices.Repeat([]int64{math.MinInt64}, d.workers)
 	d.each(func(w int) {
-		lo, hi := int64(math.MaxInt64), int64(math.MinInt64)
 		for k := range d.parts[w] {
 			p := &d.parts[w][k]
+			p.least, p.most = math.MaxInt64, math.MinInt64
 			for _, run := range p.runs {
 				for c := range run.Chunks {
-					for i, person := range c.Person {
-						if !d.counts(&c, i, k) {
-							continue
-						}
-						b := int(person >> bucketBits)
-						if b >= len(p.counts) {
-							p.counts = append(p.counts, make([]int, b+1-len(p.counts))...)
-						}
-						p.counts[b]++
-						lo, hi = min(lo, c.Time[i]), max(hi, c.Time[i])
+					if c.len() == 0 {
+						continue
 					}
+					lo, hi := c.times()
+					p.least, p.most = min(p.least, lo), max(p.most, hi)
+					d.countChunk(p, &c, k)
 				}
 			}
 		}
-		least[w], most[w] = lo, hi
 	})
-	d.least, d.most = slices.Min(least), slices.Max(most)
 	for w := range d.parts {
 		for k := range d.parts[w] {
-			for b, n := range d.parts[w][k].counts {
+			p := &d.parts[w][k]
+			d.least, d.most = min(d.least, p.least), max(d.most, p.most)
+			for b, n := range p.counts {
 				for b >= len(totals) {
 					totals = append(totals, 0)
 				}
@@ -165,6 +173,29 @@ func (d *dealer) count() (totals []int) {
 	return totals
 }
 
+func (d *dealer) countChunk(p *part, c *Chunk, k int) {
+	if need := int(slices.Max(c.Person)>>bucketBits) + 1; need > len(p.counts) {
+		p.counts = append(p.counts, make([]int, need-len(p.counts))...)
+	}
+	counts := p.counts
+	if d.all(c, k) {
+		for _, person := range c.Person {
+			counts[person>>bucketBits]++
+		}
+		return
+	}
+	for i, person := range c.Person {
+		if d.counts(c, i, k) {
+			counts[person>>bucketBits]++
+		}
+	}
+}
+
+// all reports whether every event of the chunk counts.
+func (d *dealer) all(c *Chunk, k int) bool {
+	return c.Keep == nil && d.people == nil && (k > 0 || d.q.Range.all())
+}
+
 func (d *dealer) counts(c *Chunk, i, k int) bool {
 	return c.kept(i) && d.people.has(c.Person[i]) && (k > 0 || d.q.Range.has(c.Time[i]))
 }
@@ -172,21 +203,25 @@ func (d *dealer) counts(c *Chunk, i, k int) bool {
 // deal writes the words of the buckets [from, to): of each bucket step by step, of each step worker by worker.
 func (d *dealer) deal(from, to, n int) {
 	if cap(d.words) < n {
-		d.words = make([]uint64, n)
+		if kept, ok := dealtWords.Get().([]uint64); ok && cap(kept) >= n {
+			d.words = kept
+		} else {
+			d.words = make([]uint64, n)
+		}
 	}
 	d.words = d.words[:n]
 	at := 0
 	for w := range d.parts {
 		for k := range d.parts[w] {
 			p := &d.parts[w][k]
-			p.next = make([]int, to-from)
+			p.ends = make([]end, to-from)
 		}
 	}
 	for b := from; b < to; b++ {
 		for k := range d.q.Steps {
 			for w := range d.parts {
 				p := &d.parts[w][k]
-				p.next[b-from] = at
+				p.ends[b-from].next = at
 				if b < len(p.counts) {
 					at += p.counts[b]
 				}
@@ -196,22 +231,47 @@ func (d *dealer) deal(from, to, n int) {
 	d.each(func(w int) {
 		for k := range d.parts[w] {
 			p := &d.parts[w][k]
-			step := uint64(len(d.q.Steps) - 1 - k)
+			p.late = make([][]uint64, to-from)
+			after := d.base
+			for before := range w {
+				after = max(after, d.parts[before][k].most+1)
+			}
+			for b := range p.ends {
+				p.ends[b].last = d.word(after, 0, 0)
+			}
 			for _, run := range p.runs {
 				for c := range run.Chunks {
-					for i, person := range c.Person {
-						b := int(person>>bucketBits) - from
-						if uint(b) >= uint(len(p.next)) || !d.counts(&c, i, k) {
-							continue
-						}
-						word := uint64(c.Time[i]-d.base)<<bucketBits | uint64(person&(bucketSize-1))
-						d.words[p.next[b]] = word<<d.stepBits | step
-						p.next[b]++
-					}
+					d.dealChunk(p, &c, k, from)
 				}
 			}
 		}
 	})
+}
+
+func (d *dealer) word(t int64, person uint32, k int) uint64 {
+	return (uint64(t-d.base)<<bucketBits|uint64(person&(bucketSize-1)))<<(d.stepBits&63) | uint64(k)
+}
+
+// dealChunk writes the words of one chunk. Late ones go to lists of their own, so that all others of a bucket and step
+// are in order.
+func (d *dealer) dealChunk(p *part, c *Chunk, k, from int) {
+	all, first := d.all(c, k), uint32(from)
+	words, ends := d.words, p.ends
+	times := c.Time[:len(c.Person)]
+	for i, person := range c.Person {
+		b := person>>bucketBits - first
+		if uint(b) >= uint(len(ends)) || !all && !d.counts(c, i, k) {
+			continue
+		}
+		word, e := d.word(times[i], person, k), &ends[b]
+		if word < e.last {
+			p.late[b] = append(p.late[b], word)
+			continue
+		}
+		words[e.next] = word
+		e.next++
+		e.last = word
+	}
 }
 
 // walk counts the people of the buckets [from, to), each worker those of neighbouring buckets.
@@ -238,8 +298,8 @@ func (d *dealer) walk(from, to int, totals []int, n int) []*bucketWalk {
 
 // bucketWalk counts the people of one bucket after the other.
 //
-// A person's state is a few int64: for each step but the last the times of the chain that has come there, from its first
-// event on; then the times of the best chain and how many steps it has.
+// A person's state is a few int64: starts, one a step and one more; for each step between the first and the last the
+// times, after its first event, of the chain that has come there; and the times of the best chain and how many it has.
 type bucketWalk struct {
 	d       *dealer
 	out     *tally
@@ -253,148 +313,181 @@ type bucketWalk struct {
 
 func newBucketWalk(d *dealer) *bucketWalk {
 	n := len(d.q.Steps)
-	w := &bucketWalk{d: d, out: newTally(d.q), steps: n, best: n * (n - 1) / 2}
+	w := &bucketWalk{d: d, out: newTally(d.q), steps: n, best: chainAt(n, n-1)}
 	w.stride = w.best + n + 1
 	w.state = make([]int64, bucketSize*w.stride)
 	return w
 }
+
+// chainAt is where the times of the chain at step k begin in the state of a person.
+func chainAt(steps, k int) int { return steps + 1 + k*(k-1)/2 }
 
 func (w *bucketWalk) bucket(b, from int) {
 	w.merge(b, from)
 	w.follow()
 	first := uint32(b) << bucketBits
 	for p := range bucketSize {
-		s := w.state[p*w.stride+w.best : (p+1)*w.stride]
-		switch level := int(s[w.steps]); {
+		s := w.state[p*w.stride : (p+1)*w.stride]
+		switch level := int(s[w.stride-1]); {
 		case w.isUnclear[p]:
 			w.unclear = append(w.unclear, first+uint32(p))
 		case level > 0:
-			w.out.add(first+uint32(p), level, s[:level], 0)
+			w.out.add(first+uint32(p), level, s[w.best:w.best+level], 0)
+		case s[1] != neverStarted:
+			w.out.add(first+uint32(p), 1, s[1:2], 0)
 		}
 	}
 }
 
-// merge brings the bucket's words into order, from the last step, which has the fewest, to the first.
+// merge brings the bucket's words into order: the late ones first, then from the last step, which has the fewest, to the
+// first.
 func (w *bucketWalk) merge(b, from int) {
-	w.merged = w.merged[:0]
+	late := w.merged[:0]
+	for _, parts := range w.d.parts {
+		for k := range parts {
+			late = append(late, parts[k].late[b-from]...)
+		}
+	}
+	slices.Sort(late)
+	w.merged = late
 	for k := w.steps - 1; k >= 0; k-- {
-		end := w.d.parts[w.d.workers-1][k].next[b-from]
-		n := 0
-		for _, parts := range w.d.parts {
-			if p := &parts[k]; b < len(p.counts) {
-				n += p.counts[b]
+		for i := range w.d.parts {
+			p := &w.d.parts[i][k]
+			if b >= len(p.counts) {
+				continue
 			}
+			end := p.ends[b-from].next
+			words := w.d.words[end-(p.counts[b]-len(p.late[b-from])) : end]
+			n := len(w.merged) + len(words)
+			w.spare = slices.Grow(w.spare[:0], n)[:n]
+			mergeWords(w.spare, w.merged, words)
+			w.merged, w.spare = w.spare, w.merged
 		}
-		words := w.d.words[end-n : end]
-		w.spare = sortNearly(words, w.spare)
-		if len(w.merged) == 0 {
-			w.merged = append(w.merged, words...)
-			continue
-		}
-		w.spare = slices.Grow(w.spare[:0], len(w.merged)+n)[:len(w.merged)+n]
-		mergeWords(w.spare, w.merged, words)
-		w.merged, w.spare = w.spare, w.merged
 	}
 }
 
 // follow passes over the bucket's words in order.
+//
+// starts[k+1] is when the chain at step k started, starts[0] the instant at hand: so every step does the same, it takes
+// over the start of the step before, and a first step starts a chain. The types come in no order that a processor could
+// predict, so that is done without a branch; what is rarer follows behind one.
 func (w *bucketWalk) follow() {
 	clear(w.isUnclear[:])
-	clear(w.state)
 	for at := 0; at < len(w.state); at += w.stride {
-		for k, start := 0, at; k < w.steps-1; k++ {
-			w.state[start] = neverStarted
-			start += k + 1
+		for k := range w.steps + 1 {
+			w.state[at+k] = neverStarted
 		}
+		w.state[at+w.stride-1] = 0
 	}
 	window := w.d.q.Window
 	if window == 0 || window > longestWait {
 		window = longestWait
 	}
-	last, stepBits := w.steps-1, w.d.stepBits
+	stepBits := w.d.stepBits & 63
+	stepMask := uint64(1)<<stepBits - 1
+	var later [MaxSteps + 1]int64 // -1 for all steps but the first
+	for k := 1; k < len(later); k++ {
+		later[k] = -1
+	}
+	state, stride := w.state, w.stride
 	previous := ^uint64(0)
 	for _, word := range w.merged {
-		who := word >> stepBits
-		p, t := int(who&(bucketSize-1)), int64(who>>bucketBits)
-		k := last - int(word&(1<<stepBits-1))
-		if who == previous>>stepBits && word != previous {
-			w.isUnclear[p] = true
+		if word^previous-1 < stepMask { // the same person and instant, another step
+			w.isUnclear[word>>stepBits&(bucketSize-1)] = true
 		}
 		previous = word
-		s := w.state[p*w.stride : (p+1)*w.stride]
-		if k == 0 {
-			s[0] = t
-			if s[w.stride-1] == 0 {
-				s[w.stride-1], s[w.best] = 1, t
-			}
-			continue
+		k := int(word & stepMask)
+		word >>= stepBits
+		t := int64(word >> bucketBits)
+		s := state[int(word&(bucketSize-1))*stride:]
+		s = s[:stride]
+		s[0] = t
+		start, old := s[k], s[k+1]
+		now := old
+		if t-start <= window {
+			now = start
 		}
-		chain := s[k*(k-1)/2:][:k]
-		if t-chain[0] > window {
-			continue
-		}
-		if k < last {
-			if to := s[k*(k+1)/2:][:k+1]; to[0] != chain[0] { // else the same chain came here earlier
-				copy(to, chain)
-				to[k] = t
-			}
-		}
-		if int(s[w.stride-1]) <= k {
-			s[w.stride-1] = int64(k + 1)
-			copy(s[w.best:], chain)
-			s[w.best+k] = t
+		s[k+1] = now
+		if (now^old)&later[k] != 0 {
+			w.moved(s, k, t)
 		}
 	}
 }
 
-// mergeWords merges two ordered lists into out. Which word comes next cannot be predicted, so there is no branch on it.
+// moved notes that another chain has come to step k, with the event at t.
+func (w *bucketWalk) moved(s []int64, k int, t int64) {
+	chain := s[chainAt(w.steps, k-1):][:k-1]
+	if k < w.steps-1 {
+		to := s[chainAt(w.steps, k):][:k]
+		copy(to, chain)
+		to[k-1] = t
+	}
+	if int(s[w.stride-1]) > k {
+		return
+	}
+	s[w.stride-1] = int64(k + 1)
+	best := s[w.best:][:k+1]
+	best[0] = s[k+1]
+	copy(best[1:], chain)
+	best[k] = t
+}
+
+// mergeWords merges two ordered lists into out. Which word comes next cannot be predicted, so there is no branch on it;
+// and as each waits for the one before, the two halves are merged side by side.
 func mergeWords(out, a, b []uint64) {
-	i, j, o := 0, 0, 0
-	for i < len(a) && j < len(b) {
-		x, y := a[i], b[j]
-		out[o] = min(x, y)
-		o++
-		c := 0
-		if x <= y {
-			c = 1
+	half := (len(a) + len(b)) / 2
+	i := half - sort.Search(min(half, len(b)), func(j int) bool { return half-j-1 < len(a) && a[half-j-1] <= b[j] })
+	low, high := merger{out[:half], a[:i], b[:half-i]}, merger{out[half:], a[i:], b[half-i:]}
+	for n := min(low.steps(), high.steps()); n > 0; n = min(low.steps(), high.steps()) {
+		low1, low2, lowOut := low.a, low.b, low.out[:n]
+		high1, high2, highOut := high.a, high.b, high.out[:n]
+		i1, i2, j1, j2 := 0, 0, 0, 0
+		for o := range lowOut {
+			x, y := low1[i1], low2[i2]
+			u, v := high1[j1], high2[j2]
+			lowOut[o], highOut[o] = min(x, y), min(u, v)
+			c, e := 0, 0
+			if x <= y {
+				c = 1
+			}
+			if u <= v {
+				e = 1
+			}
+			i1 += c
+			i2 += 1 - c
+			j1 += e
+			j2 += 1 - e
 		}
-		i += c
-		j += 1 - c
+		low.skip(i1, i2)
+		high.skip(j1, j2)
 	}
-	o += copy(out[o:], a[i:])
-	copy(out[o:], b[j:])
+	low.finish()
+	high.finish()
 }
 
-// sortNearly sorts words of which most are in order: those below the greatest before them are taken out, sorted, and
-// merged again. It returns the scratch memory, which may have grown.
-func sortNearly(words, spare []uint64) []uint64 {
-	i := 1
-	for i < len(words) && words[i-1] <= words[i] {
-		i++
-	}
-	if i >= len(words) {
-		return spare
-	}
-	spare = spare[:0]
-	kept, top := i, words[i-1]
-	for _, x := range words[i:] {
-		if x < top {
-			spare = append(spare, x)
-			continue
+// merger is a merge under way.
+type merger struct{ out, a, b []uint64 }
+
+// steps is how many words can be written before a list may be at its end.
+func (m *merger) steps() int { return min(len(m.a), len(m.b)) }
+
+func (m *merger) skip(a, b int) { m.out, m.a, m.b = m.out[a+b:], m.a[a:], m.b[b:] }
+
+func (m *merger) finish() {
+	for len(m.a) > 0 && len(m.b) > 0 {
+		i, j := 0, 0
+		for o := range m.out[:m.steps()] {
+			x, y := m.a[i], m.b[j]
+			m.out[o] = min(x, y)
+			c := 0
+			if x <= y {
+				c = 1
+			}
+			i += c
+			j += 1 - c
 		}
-		top = x
-		words[kept] = x
-		kept++
+		m.skip(i, j)
 	}
-	slices.Sort(spare)
-	for at, late := len(words)-1, len(spare)-1; late >= 0; at-- {
-		if kept > 0 && words[kept-1] > spare[late] {
-			kept--
-			words[at] = words[kept]
-			continue
-		}
-		words[at] = spare[late]
-		late--
-	}
-	return spare
+	copy(m.out, m.a)
+	copy(m.out[len(m.a):], m.b)
 }

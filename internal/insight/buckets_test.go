@@ -84,17 +84,23 @@ func TestFunnelByBucketsAgainstWalk(t *testing.T) {
 	require.Greater(t, ties, 300)
 }
 
-func TestSortNearly(t *testing.T) {
+func TestMergeWords(t *testing.T) {
 	r := rand.New(rand.NewPCG(23, 24))
-	var spare []uint64
-	for range 300 {
-		words := make([]uint64, r.IntN(50))
-		for i := range words {
-			words[i] = uint64(i + r.IntN(1+r.IntN(10)))
+	for range 2000 {
+		a, b := make([]uint64, r.IntN(40)), make([]uint64, r.IntN(1+r.IntN(200)))
+		top := 1 + r.Uint64N(300)
+		for _, l := range [][]uint64{a, b} {
+			for i := range l {
+				l[i] = r.Uint64N(top)
+			}
+			slices.Sort(l)
 		}
-		want := slices.Clone(words)
+		want := append(append(make([]uint64, 0), a...), b...)
 		slices.Sort(want)
-		spare = sortNearly(words, spare)
-		require.Equal(t, want, words)
+		got := make([]uint64, len(want))
+		mergeWords(got, a, b)
+		require.Equal(t, want, got)
+		mergeWords(got, b, a)
+		require.Equal(t, want, got)
 	}
 }

@@ -26,6 +26,8 @@ type Chunk struct {
 	Group []uint32  // dense code of the attribute to group by, NoGroup where it is absent; nil where all are absent
 	Value []float64 // the measured attribute; not finite (NaN) means absent; nil where all are absent
 	Keep  []uint64  // bit i%64 of word i/64 says whether event i counts; nil means all do
+
+	Within Range // holds every Time; the zero Range means that it is not known
 }
 
 // NoGroup is the group code of an event that lacks the attribute.
@@ -128,6 +130,18 @@ func (c *Chunk) swap(i, j int) {
 	if c.Value != nil {
 		c.Value[i], c.Value[j] = c.Value[j], c.Value[i]
 	}
+}
+
+// times returns bounds of the times of a chunk that has rows.
+func (c *Chunk) times() (least, most int64) {
+	if !c.Within.all() {
+		return c.Within.From, c.Within.To - 1
+	}
+	least, most = c.Time[0], c.Time[0]
+	for _, t := range c.Time[1:] {
+		least, most = min(least, t), max(most, t)
+	}
+	return least, most
 }
 
 // before is the order (time, position).
