@@ -279,21 +279,46 @@ func (s Segments) Explain(ctx context.Context, name, userID string) (Explanation
 	return out, errors.Join(err, failed)
 }
 
-// Plan returns how a segment's members are found when it is saved, as text: what the condition says, then the operators,
-// and what is left to row-by-row evaluation. Nothing falls back in silence.
+// Plan returns how a segment's members are found, as text: what the condition says, then the operators, and what is left
+// to row-by-row evaluation; then, where it differs, how they are found when it is saved. Nothing falls back in silence.
 func (s Segments) Plan(ctx context.Context, name string) (string, error) {
 	var text string
 	known := false
 	err := s.c.read(ctx, "segments.plan", func(st *fold.State) {
-		var logical, physical string
-		if logical, physical, known = st.PlanOf(name); known {
+		var logical, physical, kept string
+		if logical, physical, kept, known = st.PlanOf(name); known {
 			text = logical + "\n" + physical
+		}
+		if kept != "" {
+			text += "\nwhen saved, to know when each member changes by time\n" + kept
 		}
 	})
 	if err == nil && !known {
 		err = notFound("segment", name)
 	}
 	return text, err
+}
+
+// ExplainPlan finds who would be in a segment now, as Preview does, and returns each step of it as text: how many people
+// went in, how many were left, and how long it took. What no kernel answers is named.
+func (s Segments) ExplainPlan(ctx context.Context, seg Segment) (string, error) {
+	body, err := encode(fold.DefSegment, seg.Name, seg)
+	if err != nil {
+		return "", err
+	}
+	var text string
+	var problem error
+	began := time.Now()
+	clock := func() time.Duration { return time.Since(began) }
+	if err := s.c.read(ctx, "segments.explain_plan", func(st *fold.State) {
+		text, problem = st.ExplainPreview(seg.Name, body, max(st.Now, s.c.Now().UnixMicro()), clock)
+	}); err != nil {
+		return "", err
+	}
+	if problem != nil {
+		return "", &DefinitionError{"segment", seg.Name, problem}
+	}
+	return text, nil
 }
 
 // save checks a definition, logs it, and waits until it has taken effect.

@@ -48,9 +48,7 @@ type cell struct {
 
 func (s *State) newEventType(def *schema.EventType) *eventType {
 	t := &eventType{id: uint32(len(s.types)), def: def, cols: map[string]*attrColumn{}}
-	t.tab = s.table("events/"+def.Name, cols{{"$t", column.Int64}, {"$q", column.Int64}, {"$a", column.Int64}, {"$row", column.Uint32}, {"$source", column.Dict}, {"$id", column.Bytes}})
-	t.time, t.seq, t.arrived = t.tab.Column("$t"), t.tab.Column("$q"), t.tab.Column("$a")
-	t.row, t.source, t.eid = t.tab.Column("$row"), t.tab.Column("$source"), t.tab.Column("$id")
+	t.setTable(s.table("events/"+def.Name, cols{{"$t", column.Int64}, {"$q", column.Int64}, {"$a", column.Int64}, {"$row", column.Uint32}, {"$source", column.Dict}, {"$id", column.Bytes}}))
 	t.heads, t.prev = column.NewVector(column.Uint32), column.NewVector(column.Uint32)
 	s.types = append(s.types, t)
 	s.typeNamed[def.Name] = t

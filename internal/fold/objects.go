@@ -14,7 +14,8 @@ type objectType struct {
 	def  *schema.ObjectType
 	byID map[string]*objectRecord
 
-	segments []*segment // that follow references to this type
+	segments []*segment  // that follow references to this type
+	frozen   *objectType // a copy, until an object changes
 }
 
 // objectRecord is one object: its versions in order of the time from which each holds.
@@ -163,6 +164,7 @@ func (s *State) learnObjectAttribute(o *objectType, name string, decl schema.Att
 // put enters a version. It reports whether answers about the past may change by it: when it is not the newest, or the
 // first of an object that something looked for.
 func (o *objectType) put(id string, from int64, enc []byte) (changesPast bool) {
+	o.frozen = nil
 	rec := o.byID[id]
 	if rec == nil {
 		rec = &objectRecord{}

@@ -18,6 +18,7 @@ package fold
 import (
 	"fmt"
 	"math"
+	"sync"
 	"time"
 
 	"github.com/embedcdp/cdp/internal/column"
@@ -53,6 +54,7 @@ type State struct {
 	deadLetters *column.Table
 
 	ids       *identity.Graph
+	people    people
 	kinds     []string         // identifier kinds by code
 	kindCode  map[string]uint8 // and back
 	attrs     map[string]*attribute
@@ -76,8 +78,9 @@ type State struct {
 	openRej  int // rejected events not yet replayed
 	replayOK map[uint32]bool
 
-	loading bool // definitions take effect without anybody being asked
-	batch   batchScratch
+	freezing sync.Mutex // held by Freeze, which several readers may call at once
+	loading  bool       // definitions take effect without anybody being asked
+	batch    batchScratch
 }
 
 // New returns the state before the first batch.

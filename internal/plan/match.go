@@ -100,10 +100,14 @@ func (r reader) moment(e ast.Expr) (Moment, bool) {
 			d = -d
 		}
 		m.Ago += d
-		return m, ok && isSpan
+		return m, ok && isSpan && max(m.Ago, -m.Ago) < farthest
 	}
 	return Moment{}, false
 }
+
+// farthest is how far from now a moment may lie. A time before the year 1 or after 9999 is an error, also on the way to one
+// that is not.
+const farthest = 1000 * 366 * 86400e6
 
 // duration recognises duration("36h") to the microsecond.
 func duration(e ast.Expr) (micros int64, ok bool) {
