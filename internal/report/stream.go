@@ -5,8 +5,10 @@ import (
 	"fmt"
 	"iter"
 	"maps"
+	"runtime"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/embedcdp/cdp/internal/celenv"
 	"github.com/embedcdp/cdp/internal/column"
@@ -16,40 +18,85 @@ import (
 	"github.com/embedcdp/cdp/internal/schema"
 )
 
+// AnyEvent stands for every event type that the platform does not write itself.
+const AnyEvent = "*"
+
 // Query is which events of one type a report looks at, and what of them.
 type Query struct {
-	Event string
+	Event string // or AnyEvent, for which nothing else may be asked
 	Where string // CEL over `e`; "" is all
 	Group string // a string or boolean attribute, one of an object referred to ("product.brand"), or "source"; "" is none
 	Value string // an attribute of type number; "" is none
 }
 
-// Stream prepares a query. name gives the text of a group code. The stream is valid while the state is not changed.
+// Needs returns what the state must be frozen with so that Stream can answer the queries. Mistakes are for Stream to find.
+func Needs(c *schema.Catalogue, queries ...Query) (d celenv.Deps) {
+	for _, q := range queries {
+		if q.Event == AnyEvent {
+			d.Events = append(d.Events, publicEvents(c)...)
+		}
+		def := c.Events[q.Event]
+		if def == nil {
+			continue
+		}
+		d.Events = append(d.Events, q.Event)
+		if attr, _, ok := strings.Cut(q.Group, "."); ok && def.Attributes[attr].Ref != "" {
+			d.Objects = append(d.Objects, def.Attributes[attr].Ref)
+		}
+		if q.Where != "" {
+			if expr, err := celenv.Compile(c, celenv.Scope{Arriving: q.Event, Want: celenv.Bool}, q.Where); err == nil {
+				d.Objects = append(d.Objects, expr.Deps().Objects...)
+			}
+		}
+	}
+	return d
+}
+
+func publicEvents(c *schema.Catalogue) (names []string) {
+	for name, def := range c.Events {
+		if !def.System {
+			names = append(names, name)
+		}
+	}
+	slices.Sort(names)
+	return names
+}
+
+// Stream prepares a query on a state that does not change, frozen with what the query needs. name gives the text of a
+// group code.
 func Stream(s *fold.State, q Query) (stream insight.Stream, name func(code uint32) string, err error) {
+	if q.Event == AnyEvent {
+		stream, err = anyEvent(s, q)
+		return stream, nil, err
+	}
 	def := s.Catalogue.Events[q.Event]
 	if def == nil {
 		return nil, nil, fmt.Errorf("unknown event %q%s", q.Event, schema.DidYouMean(q.Event, slices.Collect(maps.Keys(s.Catalogue.Events))))
-	}
-	var keep *roweval.Program
-	if q.Where != "" {
-		expr, err := celenv.Compile(s.Catalogue, celenv.Scope{Arriving: q.Event, Want: celenv.Bool}, q.Where)
-		if err != nil {
-			return nil, nil, fmt.Errorf("where: %w", err)
-		}
-		if keep, err = roweval.New(expr); err != nil {
-			return nil, nil, err
-		}
 	}
 	src, err := open(s, q, def)
 	if err != nil {
 		return nil, nil, err
 	}
-	src.keep = keep
-	run := insight.Run{Chunks: src.chunks(0, src.table.Table.Chunks())}
-	if src.keep == nil && src.far == nil { // neither may be evaluated by several goroutines
-		run.Split = src.split
+	if q.Where != "" {
+		if err := src.filter(q.Where); err != nil {
+			return nil, nil, fmt.Errorf("where: %w", err)
+		}
 	}
-	return insight.Stream{run}, src.name, nil
+	return insight.Stream{src.run()}, src.name, nil
+}
+
+func anyEvent(s *fold.State, q Query) (stream insight.Stream, err error) {
+	if q.Where != "" || q.Group != "" || q.Value != "" {
+		return nil, fmt.Errorf("event %q is every type of event, and what one type has another lacks: leave out Where, By and Value, or name one event", AnyEvent)
+	}
+	for _, name := range publicEvents(s.Catalogue) {
+		src, err := open(s, Query{Event: name}, s.Catalogue.Events[name])
+		if err != nil {
+			return nil, err
+		}
+		stream = append(stream, src.run())
+	}
+	return stream, nil
 }
 
 // source is one event type's columns.
@@ -63,7 +110,51 @@ type source struct {
 	group *column.Column
 	far   *far // a group that is an attribute of an object
 	value *column.Column
-	keep  *roweval.Program
+	keep  [][]uint64 // by chunk, the events that count; nil when all do
+}
+
+func (src *source) run() insight.Run {
+	run := insight.Run{Chunks: src.chunks(0, src.table.Table.Chunks())}
+	if src.far == nil { // it learns names as it goes
+		run.Split = src.split
+	}
+	return run
+}
+
+// filter finds the events that count.
+func (src *source) filter(where string) error {
+	expr, err := celenv.Compile(src.s.Catalogue, celenv.Scope{Arriving: src.event, Want: celenv.Bool}, where)
+	if err != nil {
+		return err
+	}
+	src.keep = make([][]uint64, src.table.Table.Chunks())
+	workers := min(runtime.GOMAXPROCS(0), max(len(src.keep), 1))
+	var wg sync.WaitGroup
+	for w := range workers {
+		program, err := roweval.New(expr)
+		if err != nil {
+			return err
+		}
+		wg.Go(func() {
+			for k := w; k < len(src.keep); k += workers {
+				src.keep[k] = src.kept(program, k)
+			}
+		})
+	}
+	wg.Wait()
+	return nil
+}
+
+func (src *source) kept(program *roweval.Program, k int) []uint64 {
+	n := len(src.table.Time.Ints(k))
+	keep := make([]uint64, (n+63)/64)
+	for i := range n {
+		in := roweval.Input{Arriving: src.s.EventAt(src.event, uint32(k*column.ChunkRows+i)), Objects: src.s, Now: src.s.Now}
+		if program.Eval(in).True() {
+			keep[i/64] |= 1 << (i % 64)
+		}
+	}
+	return keep
 }
 
 func open(s *fold.State, q Query, def *schema.EventType) (*source, error) {
@@ -157,7 +248,6 @@ func (src *source) chunks(from, to int) iter.Seq[insight.Chunk] {
 	return func(yield func(insight.Chunk) bool) {
 		t := src.table
 		var persons, groups []uint32
-		var keep []uint64
 		for k := from; k < to; k++ {
 			c := insight.Chunk{Person: t.Row.Uints(k), Time: t.Time.Ints(k), Pos: t.Seq.Ints(k)}
 			n := len(c.Time)
@@ -187,15 +277,10 @@ func (src *source) chunks(from, to int) iter.Seq[insight.Chunk] {
 				c.Value = src.value.Floats(k)
 			}
 			if src.keep != nil {
-				keep = resize(keep, (n+63)/64)
-				clear(keep)
-				for i := range n {
-					in := roweval.Input{Arriving: src.s.EventAt(src.event, uint32(k*column.ChunkRows+i)), Objects: src.s, Now: src.s.Now}
-					if src.keep.Eval(in).True() {
-						keep[i/64] |= 1 << (i % 64)
-					}
-				}
-				c.Keep = keep
+				c.Keep = src.keep[k]
+			}
+			if lo, hi, ok := t.Time.IntRange(k); ok {
+				c.Within = insight.Range{From: lo, To: hi + 1}
 			}
 			if !yield(c) {
 				return
