@@ -143,7 +143,7 @@ func (i Insights) Trend(ctx context.Context, q Trend) (out TrendReport, err erro
 	if err != nil {
 		return out, err
 	}
-	run := insight.Trend{Range: rng, Top: top, People: people, Calendar: calendar(s, q.Interval)}
+	run := insight.Trend{Range: rng, Top: top, People: people, Calendar: calendar(s, q.Interval), Workers: reportWorkers(), Rows: uint32(s.Rows())}
 	for n, sr := range q.Series {
 		series, err := trendSeries(s, sr, queries[n])
 		if err != nil {
@@ -348,7 +348,7 @@ func (i Insights) Retention(ctx context.Context, q Retention) (out RetentionRepo
 		return out, err
 	}
 	if q.Return.Event == "" {
-		q.Return = q.Start
+		q.Return.Event, q.Return.Where = q.Start.Event, q.Start.Where
 	}
 	if q.Interval == "" {
 		q.Interval = Weekly
@@ -363,7 +363,7 @@ func (i Insights) Retention(ctx context.Context, q Retention) (out RetentionRepo
 	if run.Start, _, err = report.Stream(s, start); err != nil {
 		return out, fmt.Errorf("retention: start: %w", err)
 	}
-	run.Return = run.Start
+	run.Workers, run.Rows = reportWorkers(), uint32(s.Rows())
 	if back != start {
 		if run.Return, _, err = report.Stream(s, back); err != nil {
 			return out, fmt.Errorf("retention: return: %w", err)

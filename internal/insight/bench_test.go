@@ -159,5 +159,14 @@ func BenchmarkLog(b *testing.B) {
 			_, err := Funnel{Steps: []Step{{"view", s[0]}, {"cart", s[1]}, {"buy", s[2]}}, Window: 7 * 86400e6, Times: true, Lists: true, Workers: workers, Rows: people}.Run()
 			return err
 		})
+		run("retention", workers, func(workers int) error {
+			_, err := Retention{Start: slices.Concat(s[0], s[1], s[2]), Calendar: Calendar{By: Week}, Range: Range{0, 180 * 86400e6}, Workers: workers, Rows: people}.Run()
+			return err
+		})
+		run("trend", workers, func(workers int) error {
+			_, err := Trend{Calendar: Calendar{By: Day}, Range: Range{0, 180 * 86400e6}, Workers: workers, Rows: people, Series: []Series{
+				{Events: s[2], Measures: []Measure{Count, People}, GroupName: func(c uint32) string { return strconv.Itoa(int(c)) }}}}.Run()
+			return err
+		})
 	}
 }

@@ -1,6 +1,7 @@
 package insight
 
 import (
+	"iter"
 	"math"
 	"math/bits"
 	"slices"
@@ -51,7 +52,7 @@ type dealer struct {
 
 // part is a worker's share of one step's events.
 type part struct {
-	runs   Stream
+	runs   []iter.Seq[Chunk]
 	counts []int      // words by bucket
 	ends   []end      // by bucket
 	late   [][]uint64 // words that are lower than those before them, by bucket
@@ -118,36 +119,20 @@ func (d *dealer) split() {
 		d.parts[w] = make([]part, len(d.q.Steps))
 	}
 	for k, s := range d.q.Steps {
-		for _, run := range s.Events {
-			if run.Split == nil {
-				d.parts[0][k].runs = append(d.parts[0][k].runs, run)
-				continue
-			}
-			for w, chunks := range run.Split(d.workers) {
-				d.parts[w][k].runs = append(d.parts[w][k].runs, Run{Chunks: chunks})
-			}
+		for w, runs := range s.Events.split(d.workers) {
+			d.parts[w][k].runs = runs
 		}
 	}
 }
 
-// each runs fn for every worker at the same time.
-func (d *dealer) each(fn func(w int)) {
-	var wg sync.WaitGroup
-	for w := 1; w < d.workers; w++ {
-		wg.Go(func() { fn(w) })
-	}
-	fn(0)
-	wg.Wait()
-}
-
 // count counts the words of each bucket and finds the span of time.
 func (d *dealer) count() (totals []int) {
-	d.each(func(w int) {
+	each(d.workers, func(w int) {
 		for k := range d.parts[w] {
 			p := &d.parts[w][k]
 			p.least, p.most = math.MaxInt64, math.MinInt64
 			for _, run := range p.runs {
-				for c := range run.Chunks {
+				for c := range run {
 					if c.len() == 0 {
 						continue
 					}
@@ -228,7 +213,7 @@ func (d *dealer) deal(from, to, n int) {
 			}
 		}
 	}
-	d.each(func(w int) {
+	each(d.workers, func(w int) {
 		for k := range d.parts[w] {
 			p := &d.parts[w][k]
 			p.late = make([][]uint64, to-from)
@@ -240,7 +225,7 @@ func (d *dealer) deal(from, to, n int) {
 				p.ends[b].last = d.word(after, 0, 0)
 			}
 			for _, run := range p.runs {
-				for c := range run.Chunks {
+				for c := range run {
 					d.dealChunk(p, &c, k, from)
 				}
 			}
@@ -285,7 +270,7 @@ func (d *dealer) walk(from, to int, totals []int, n int) []*bucketWalk {
 		}
 		ends[w+1] = b
 	}
-	d.each(func(w int) {
+	each(d.workers, func(w int) {
 		walks[w] = newBucketWalk(d)
 		for b := ends[w]; b < ends[w+1]; b++ {
 			if totals[b] > 0 {

@@ -34,6 +34,11 @@ type Trend struct {
 	// Top keeps the groups with the most events in the range, per series, and puts the others together in one line
 	// named "other". 0 keeps all. Ties go to the lower code.
 	Top int
+
+	// Workers read at the same time where all people have rows below Rows. 0 and 1 read in the caller's goroutine. The
+	// result is the same.
+	Workers int
+	Rows    uint32
 }
 
 // Series is one stream and what to compute of it.
@@ -100,8 +105,11 @@ func (q Trend) Run() (*TrendResult, error) {
 			return nil, fmt.Errorf("insight: series %q has %d buckets of %d groups, more than %d cells; keep fewer groups (Top) or widen the interval",
 				s.Name, b.len(), len(groups), MaxCells)
 		}
-		acc := newTrendCells(s, b, len(groups))
-		acc.read(s, q.Range, people, slots)
+		acc := q.shared(s, b, len(groups), slots, people)
+		if acc == nil {
+			acc = newTrendCells(s, b, len(groups))
+			acc.read(s, q.Range, people, slots)
+		}
 		for g := range groups {
 			for _, m := range s.Measures {
 				line := Line{Series: s.Name, Group: groups[g].name, Code: groups[g].code, Other: groups[g].other, NoGroup: groups[g].none, Measure: m, Unit: s.unit(m)}
