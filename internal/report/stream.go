@@ -12,8 +12,10 @@ import (
 
 	"github.com/embedcdp/cdp/internal/celenv"
 	"github.com/embedcdp/cdp/internal/column"
+	"github.com/embedcdp/cdp/internal/exec"
 	"github.com/embedcdp/cdp/internal/fold"
 	"github.com/embedcdp/cdp/internal/insight"
+	"github.com/embedcdp/cdp/internal/plan"
 	"github.com/embedcdp/cdp/internal/roweval"
 	"github.com/embedcdp/cdp/internal/schema"
 )
@@ -111,6 +113,8 @@ type source struct {
 	far   *far // a group that is an attribute of an object
 	value *column.Column
 	keep  [][]uint64 // by chunk, the events that count; nil when all do
+
+	oneByOne bool // tests: no condition in bulk
 }
 
 func (src *source) run() insight.Run {
@@ -128,6 +132,7 @@ func (src *source) filter(where string) error {
 		return err
 	}
 	src.keep = make([][]uint64, src.table.Table.Chunks())
+	mark := src.inBulk(expr)
 	workers := min(runtime.GOMAXPROCS(0), max(len(src.keep), 1))
 	var wg sync.WaitGroup
 	for w := range workers {
@@ -137,11 +142,29 @@ func (src *source) filter(where string) error {
 		}
 		wg.Go(func() {
 			for k := w; k < len(src.keep); k += workers {
-				src.keep[k] = src.kept(program, k)
+				if mark != nil {
+					src.keep[k] = mark(k)
+				} else {
+					src.keep[k] = src.kept(program, k)
+				}
 			}
 		})
 	}
 	wg.Wait()
+	return nil
+}
+
+// inBulk returns what evaluates the condition a chunk at a time over the columns; nil when the condition is not of that
+// kind or looks beyond the event.
+func (src *source) inBulk(expr *celenv.Expr) func(k int) []uint64 {
+	if d := expr.Deps(); len(d.Objects) > 0 || len(d.Attrs) > 0 || len(d.Segments) > 0 || src.oneByOne {
+		return nil
+	}
+	t := src.table
+	ev := &exec.Events{Rows: t.Table.Len(), Time: t.Time, Person: t.Row, Source: t.Source, Attr: t.Table.Column}
+	if w, ok := exec.NewWhere(plan.Logical(expr), ev, celenv.CalendarOf(expr.Catalogue()), src.s.Now); ok {
+		return w.Mark
+	}
 	return nil
 }
 
