@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"runtime"
+	"slices"
 	"time"
 
 	"github.com/RoaringBitmap/roaring/v2"
@@ -148,6 +149,9 @@ func (i Insights) Trend(ctx context.Context, q Trend) (out TrendReport, err erro
 		series, err := trendSeries(s, sr, queries[n])
 		if err != nil {
 			return out, fmt.Errorf("trend: series %d: %w", n+1, err)
+		}
+		if m := slices.Index(queries, queries[n]); m < n { // the same events are read once
+			series.Events, series.GroupName = run.Series[m].Events, run.Series[m].GroupName
 		}
 		run.Series = append(run.Series, series)
 	}
