@@ -1,9 +1,12 @@
 package cdp
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"io"
+	"runtime"
+	"slices"
 	"time"
 
 	"github.com/RoaringBitmap/roaring/v2"
@@ -17,7 +20,8 @@ import (
 )
 
 // Insights are the verbs of reports. Get them from [Client.Insights]. Reports read everything there is at one moment, in
-// the portal's time zone, and see every event also under the customer a visitor became.
+// the portal's time zone, and see every event also under the customer a visitor became. Trends, funnels and retention
+// hold intake up only while that moment is kept, not while they compute.
 type Insights struct {
 	c    *Client
 	past *Past // whom the questions are about; nil for the present
@@ -77,8 +81,8 @@ type Trend struct {
 
 // Series is one line of a trend, or one for each group.
 type Series struct {
-	Name    string // default: the event's
-	Event   string
+	Name    string  // default: the event's
+	Event   string  // "*" is every event that the platform does not write itself; it takes no Where, Value and By
 	Where   string  // CEL over `e`: e.category == "shoes"
 	Measure Measure // default: Count
 	Value   string  // the number to measure, for all but Count and People
@@ -135,21 +139,26 @@ func (i Insights) Trend(ctx context.Context, q Trend) (out TrendReport, err erro
 	if top == 0 {
 		top = 5
 	}
-	run := insight.Trend{Range: rng, Top: top}
-	var res *insight.TrendResult
-	err = i.view(ctx, "insights.trend", q.Segment, func(s *fold.State, people *roaring.Bitmap) error {
-		run.People, run.Calendar = people, calendar(s, q.Interval)
-		for n, sr := range q.Series {
-			series, err := trendSeries(s, sr)
-			if err != nil {
-				return fmt.Errorf("trend: series %d: %w", n+1, err)
-			}
-			run.Series = append(run.Series, series)
+	var queries []report.Query
+	for _, sr := range q.Series {
+		queries = append(queries, report.Query{Event: sr.Event, Where: sr.Where, Group: sr.By, Value: sr.Value})
+	}
+	s, people, err := i.freeze(ctx, "insights.trend", q.Segment, queries)
+	if err != nil {
+		return out, err
+	}
+	run := insight.Trend{Range: rng, Top: top, People: people, Calendar: calendar(s, q.Interval), Workers: reportWorkers(), Rows: uint32(s.Rows())}
+	for n, sr := range q.Series {
+		series, err := trendSeries(s, sr, queries[n])
+		if err != nil {
+			return out, fmt.Errorf("trend: series %d: %w", n+1, err)
 		}
-		var err error
-		res, err = run.Run()
-		return err
-	})
+		if m := slices.Index(queries, queries[n]); m < n { // the same events are read once
+			series.Events, series.GroupName = run.Series[m].Events, run.Series[m].GroupName
+		}
+		run.Series = append(run.Series, series)
+	}
+	res, err := run.Run()
 	if err != nil {
 		return out, err
 	}
@@ -170,8 +179,8 @@ func (i Insights) Trend(ctx context.Context, q Trend) (out TrendReport, err erro
 	return out, nil
 }
 
-func trendSeries(s *fold.State, sr Series) (insight.Series, error) {
-	stream, name, err := report.Stream(s, report.Query{Event: sr.Event, Where: sr.Where, Group: sr.By, Value: sr.Value})
+func trendSeries(s *fold.State, sr Series, q report.Query) (insight.Series, error) {
+	stream, name, err := report.Stream(s, q)
 	if err != nil {
 		return insight.Series{}, err
 	}
@@ -198,27 +207,30 @@ func calendar(s *fold.State, by Interval) insight.Calendar {
 	return insight.Calendar{By: insight.Interval(by), Zone: s.Settings.Location(), WeekStart: s.Settings.Week()}
 }
 
-// view runs a report on the state, for the members of a segment or for everybody.
-func (i Insights) view(ctx context.Context, verb, segment string, fn func(*fold.State, *roaring.Bitmap) error) error {
+// freeze returns the state as it is now, or as it was in the past that is asked about, with what the queries read and without
+// holding intake up while they run, and the members of the segment, nil for everybody.
+func (i Insights) freeze(ctx context.Context, verb, segment string, queries []report.Query) (s *fold.State, people *roaring.Bitmap, err error) {
+	keep := func(live *fold.State, members *roaring.Bitmap) error {
+		s, people = live.Freeze(report.Needs(live.Catalogue, queries...), false), members
+		return nil
+	}
 	if i.past != nil {
-		return i.past.report(ctx, verb, segment, fn)
+		err = i.past.report(ctx, verb, segment, keep)
+		return s, people, err
 	}
 	var failed error
-	err := i.c.read(ctx, verb, func(s *fold.State) {
-		var people *roaring.Bitmap
+	err = i.c.read(ctx, verb, func(live *fold.State) {
+		var members *roaring.Bitmap
 		if segment != "" {
 			var ok bool
-			if people, ok = s.Members(segment); !ok {
+			if members, ok = live.Members(segment); !ok {
 				failed = notFound("segment", segment)
 				return
 			}
 		}
-		failed = fn(s, people)
+		failed = keep(live, members)
 	})
-	if err != nil {
-		return err
-	}
-	return failed
+	return s, people, cmp.Or(err, failed)
 }
 
 // Funnel asks how far people get through steps. Each person's best attempt counts, whichever first step it starts from,
@@ -236,7 +248,7 @@ type Funnel struct {
 // Step is one step of a funnel.
 type Step struct {
 	Name  string // default: the event's
-	Event string
+	Event string // "*" is every event that the platform does not write itself; it takes no Where
 	Where string // CEL over `e`
 }
 
@@ -278,30 +290,32 @@ func (i Insights) Funnel(ctx context.Context, q Funnel) (out FunnelReport, err e
 			return out, fmt.Errorf("funnel: window: %w", err)
 		}
 	}
-	var res *insight.FunnelResult
-	err = i.view(ctx, "insights.funnel", q.Segment, func(s *fold.State, people *roaring.Bitmap) error {
-		run.People = people
-		for n, st := range q.Steps {
-			group := ""
-			if n == 0 {
-				group = q.By
-			}
-			stream, name, err := report.Stream(s, report.Query{Event: st.Event, Where: st.Where, Group: group})
-			if err != nil {
-				return fmt.Errorf("funnel: step %d: %w", n+1, err)
-			}
-			if group != "" {
-				run.GroupName = name
-			}
-			if st.Name == "" {
-				st.Name = st.Event
-			}
-			run.Steps = append(run.Steps, insight.Step{Name: st.Name, Events: stream})
+	var queries []report.Query
+	for _, st := range q.Steps {
+		queries = append(queries, report.Query{Event: st.Event, Where: st.Where})
+	}
+	if len(queries) > 0 {
+		queries[0].Group = q.By
+	}
+	s, people, err := i.freeze(ctx, "insights.funnel", q.Segment, queries)
+	if err != nil {
+		return out, err
+	}
+	run.People, run.Workers, run.Rows = people, reportWorkers(), uint32(s.Rows())
+	for n, st := range q.Steps {
+		stream, name, err := report.Stream(s, queries[n])
+		if err != nil {
+			return out, fmt.Errorf("funnel: step %d: %w", n+1, err)
 		}
-		var err error
-		res, err = run.Run()
-		return err
-	})
+		if queries[n].Group != "" {
+			run.GroupName = name
+		}
+		if st.Name == "" {
+			st.Name = st.Event
+		}
+		run.Steps = append(run.Steps, insight.Step{Name: st.Name, Events: stream})
+	}
+	res, err := run.Run()
 	if err != nil {
 		return out, err
 	}
@@ -314,6 +328,9 @@ func (i Insights) Funnel(ctx context.Context, q Funnel) (out FunnelReport, err e
 	}
 	return out, nil
 }
+
+// reportWorkers is how many goroutines compute one report.
+func reportWorkers() int { return min(runtime.GOMAXPROCS(0), 8) }
 
 // Retention asks how many of the people who started in a period came back in the periods after it.
 type Retention struct {
@@ -347,25 +364,28 @@ func (i Insights) Retention(ctx context.Context, q Retention) (out RetentionRepo
 		return out, err
 	}
 	if q.Return.Event == "" {
-		q.Return = q.Start
+		q.Return.Event, q.Return.Where = q.Start.Event, q.Start.Where
 	}
 	if q.Interval == "" {
 		q.Interval = Weekly
 	}
 	run := insight.Retention{Range: rng, Periods: q.Periods, Unbounded: q.Unbounded}
-	var res *insight.RetentionResult
-	err = i.view(ctx, "insights.retention", q.Segment, func(s *fold.State, people *roaring.Bitmap) error {
-		run.People, run.Calendar = people, calendar(s, q.Interval)
-		var err error
-		if run.Start, _, err = report.Stream(s, report.Query{Event: q.Start.Event, Where: q.Start.Where}); err != nil {
-			return fmt.Errorf("retention: start: %w", err)
+	start, back := report.Query{Event: q.Start.Event, Where: q.Start.Where}, report.Query{Event: q.Return.Event, Where: q.Return.Where}
+	s, people, err := i.freeze(ctx, "insights.retention", q.Segment, []report.Query{start, back})
+	if err != nil {
+		return out, err
+	}
+	run.People, run.Calendar = people, calendar(s, q.Interval)
+	if run.Start, _, err = report.Stream(s, start); err != nil {
+		return out, fmt.Errorf("retention: start: %w", err)
+	}
+	run.Workers, run.Rows = reportWorkers(), uint32(s.Rows())
+	if back != start {
+		if run.Return, _, err = report.Stream(s, back); err != nil {
+			return out, fmt.Errorf("retention: return: %w", err)
 		}
-		if run.Return, _, err = report.Stream(s, report.Query{Event: q.Return.Event, Where: q.Return.Where}); err != nil {
-			return fmt.Errorf("retention: return: %w", err)
-		}
-		res, err = run.Run()
-		return err
-	})
+	}
+	res, err := run.Run()
 	if err != nil {
 		return out, err
 	}
@@ -400,15 +420,15 @@ func (i Insights) Journey(ctx context.Context, name string, rng Range) (out Jour
 		return out, err
 	}
 	var res *insight.JourneyResult
-	err = i.view(ctx, "insights.journey", "", func(s *fold.State, _ *roaring.Bitmap) error {
+	var failed error
+	err = i.c.read(ctx, "insights.journey", func(s *fold.State) {
 		if _, ok := s.BodyOf(fold.DefJourney, name); !ok {
-			return notFound("journey", name)
+			failed = notFound("journey", name)
+			return
 		}
-		var err error
-		res, err = report.Journey(s, name, r)
-		return err
+		res, failed = report.Journey(s, name, r)
 	})
-	if err != nil {
+	if err = cmp.Or(err, failed); err != nil {
 		return out, err
 	}
 	out.Report = Report{report.Nodes("Journey "+name, res), res.Table()}

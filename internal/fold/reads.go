@@ -77,6 +77,9 @@ func (s *State) Profiles(visitors bool) iter.Seq[uint32] {
 func (s *State) Rows() int                   { return s.ids.Rows() }
 func (s *State) Canonical(row uint32) uint32 { return s.ids.Canonical(row) }
 
+// Canonicals returns whom each row belongs to now, nil when every row is its own. The slice does not change afterwards.
+func (s *State) Canonicals() []uint32 { return s.ids.Canonicals() }
+
 // Attributes returns a person's attributes by name.
 func (s *State) Attributes(row uint32) map[string]value.Value {
 	out := map[string]value.Value{}

@@ -20,7 +20,7 @@ func benchStreams(people, events, tiers int) (streams [3]Stream) {
 		k := [10]int{0, 0, 0, 0, 0, 0, 1, 1, 1, 2}[r.IntN(10)]
 		t := r.Int64N(span)
 		tier := int(t * int64(tiers) / span)
-		byType[k][tier] = append(byType[k][tier], event{person: uint32(r.IntN(people)), time: t, pos: uint64(i), group: uint32(r.IntN(20)), value: float64(r.IntN(10000)) / 100})
+		byType[k][tier] = append(byType[k][tier], event{person: uint32(r.IntN(people)), time: t, pos: int64(i), group: uint32(r.IntN(20)), value: float64(r.IntN(10000)) / 100})
 	}
 	for k := range byType {
 		for _, evs := range byType[k] {
@@ -110,5 +110,63 @@ func BenchmarkSum(b *testing.B) {
 	var s Sum
 	for b.Loop() {
 		s.Add(12.34)
+	}
+}
+
+// logStreams makes events as the platform keeps them: each type in order of arrival, which is that of time but for a few
+// late ones, in chunks of 8,192.
+func logStreams(people, events int) (streams [3]Stream) {
+	r := rand.New(rand.NewPCG(17, 18))
+	const rows = 8192
+	var chunks [3][]Chunk
+	span := int64(180 * 86400e6)
+	for i := range events {
+		k := [10]int{0, 0, 0, 0, 0, 0, 1, 1, 1, 2}[r.IntN(10)]
+		if n := len(chunks[k]); n == 0 || len(chunks[k][n-1].Person) == rows {
+			chunks[k] = append(chunks[k], Chunk{Person: make([]uint32, 0, rows), Time: make([]int64, 0, rows), Pos: make([]int64, 0, rows),
+				Group: make([]uint32, 0, rows), Value: make([]float64, 0, rows)})
+		}
+		c := &chunks[k][len(chunks[k])-1]
+		t := int64(float64(span) * float64(i) / float64(events))
+		if r.IntN(100) == 0 {
+			t = max(0, t-r.Int64N(86400e6))
+		}
+		c.Person, c.Time, c.Pos = append(c.Person, uint32(r.IntN(people))), append(c.Time, t), append(c.Pos, int64(i))
+		c.Group, c.Value = append(c.Group, uint32(r.IntN(20))), append(c.Value, float64(r.IntN(10000))/100)
+	}
+	for k := range streams {
+		streams[k] = Stream{RunOf(false, chunks[k]...)}
+	}
+	return streams
+}
+
+// BenchmarkLog is the full size: 20 M events of 1 M people.
+func BenchmarkLog(b *testing.B) {
+	const people, events = 1_000_000, 20_000_000
+	s := logStreams(people, events)
+	run := func(name string, workers int, report func(workers int) error) {
+		b.Run(name+"/workers="+strconv.Itoa(workers), func(b *testing.B) {
+			for b.Loop() {
+				if err := report(workers); err != nil {
+					b.Fatal(err)
+				}
+			}
+			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/events, "ns/event")
+		})
+	}
+	for _, workers := range []int{1, 2} {
+		run("funnel", workers, func(workers int) error {
+			_, err := Funnel{Steps: []Step{{"view", s[0]}, {"cart", s[1]}, {"buy", s[2]}}, Window: 7 * 86400e6, Times: true, Lists: true, Workers: workers, Rows: people}.Run()
+			return err
+		})
+		run("retention", workers, func(workers int) error {
+			_, err := Retention{Start: slices.Concat(s[0], s[1], s[2]), Calendar: Calendar{By: Week}, Range: Range{0, 180 * 86400e6}, Workers: workers, Rows: people}.Run()
+			return err
+		})
+		run("trend", workers, func(workers int) error {
+			_, err := Trend{Calendar: Calendar{By: Day}, Range: Range{0, 180 * 86400e6}, Workers: workers, Rows: people, Series: []Series{
+				{Events: s[2], Measures: []Measure{Count, People}, GroupName: func(c uint32) string { return strconv.Itoa(int(c)) }}}}.Run()
+			return err
+		})
 	}
 }

@@ -25,27 +25,61 @@ func (m slotMap) slot(code uint32) uint32 {
 
 // groups counts the events of each group in the range and gives the largest their own slots.
 func (q Trend) groups(s Series, people rowSet) ([]group, slotMap) {
-	var counts []int64
-	var none int64
-	for _, run := range s.Events {
-		for c := range run.Chunks {
-			for i, t := range c.Time {
-				if t < q.Range.From || t >= q.Range.To || !c.kept(i) || !people.has(c.Person[i]) {
-					continue
+	workers := max(q.Workers, 1)
+	parts := s.Events.split(workers)
+	shares := make([]groupCount, workers)
+	each(workers, func(w int) {
+		for _, chunks := range parts[w] {
+			for c := range chunks {
+				if c.len() > 0 {
+					shares[w].add(&c, q.Range, people)
 				}
-				code := c.group(i)
-				if code == NoGroup {
-					none++
-					continue
-				}
-				for int(code) >= len(counts) {
-					counts = append(counts, 0)
-				}
-				counts[code]++
 			}
 		}
+	})
+	all := shares[0]
+	for _, share := range shares[1:] {
+		all.none += share.none
+		all.grow(len(share.counts))
+		for code, n := range share.counts {
+			all.counts[code] += n
+		}
 	}
-	return rankGroups(counts, none, q.Top, s.GroupName)
+	return rankGroups(all.counts, all.none, q.Top, s.GroupName)
+}
+
+// groupCount counts events by group code.
+type groupCount struct {
+	counts []int64
+	none   int64
+}
+
+func (g *groupCount) grow(n int) {
+	if n > len(g.counts) {
+		g.counts = append(g.counts, make([]int64, n-len(g.counts))...)
+	}
+}
+
+func (g *groupCount) add(c *Chunk, r Range, people rowSet) {
+	least, most := c.times()
+	if most < r.From || least >= r.To {
+		return
+	}
+	all := least >= r.From && most < r.To && c.Keep == nil && people == nil
+	for i, t := range c.Time {
+		if !all && (t < r.From || t >= r.To || !c.kept(i) || !people.has(c.Person[i])) {
+			continue
+		}
+		code := c.group(i)
+		if code == NoGroup {
+			g.none++
+			continue
+		}
+		if int(code) >= len(g.counts) {
+			g.grow(int(code) + 1)
+		}
+		g.counts[code]++
+	}
 }
 
 // group is event i's group code; a chunk without the column has none.
@@ -170,6 +204,28 @@ func (a *trendCells) read(s Series, r Range, people rowSet, slots slotMap) {
 // locate finds the events that count and their cells.
 func (a *trendCells) locate(c *Chunk, r Range, people rowSet, slots slotMap) {
 	a.rows, a.cells = a.rows[:0], a.cells[:0]
+	if c.len() == 0 {
+		return
+	}
+	least, most := c.times()
+	if most < r.From || least >= r.To {
+		return
+	}
+	// Most chunks lie within one bucket.
+	if least >= r.From && most < r.To && c.Keep == nil && people == nil {
+		if b := a.buckets.find(least); b == a.buckets.find(most) {
+			cell := uint32(b * a.groups)
+			for i := range c.Time {
+				a.rows = append(a.rows, int32(i))
+				if slots == nil {
+					a.cells = append(a.cells, cell)
+				} else {
+					a.cells = append(a.cells, cell+slots.slot(c.group(i)))
+				}
+			}
+			return
+		}
+	}
 	for i, t := range c.Time {
 		if t < r.From || t >= r.To || !c.kept(i) || !people.has(c.Person[i]) {
 			continue

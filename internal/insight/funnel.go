@@ -59,6 +59,8 @@ type Funnel struct {
 	// must allow it. 0 and 1 read in the caller's goroutine. The result is the same.
 	Workers int
 	Rows    uint32
+
+	walkOnly bool // tests: not by buckets
 }
 
 // Step is one step: a name and the events that take it.
@@ -128,7 +130,21 @@ func (q Funnel) Run() (*FunnelResult, error) {
 	if err := q.validate(); err != nil {
 		return nil, err
 	}
+	if !q.walkOnly {
+		if t, err, ok := q.byBuckets(); err != nil {
+			return nil, err
+		} else if ok {
+			return t.result(), nil
+		}
+	}
 	workers := max(q.Workers, 1)
+	for _, st := range q.Steps {
+		for _, run := range st.Events {
+			if !run.Sorted {
+				workers = 1 // each would sort all of it
+			}
+		}
+	}
 	parts := make([]*tally, workers)
 	errs := make([]error, workers)
 	var wg sync.WaitGroup

@@ -36,7 +36,7 @@ func TestPublishedWindowFunnelCases(t *testing.T) {
 		require.Empty(t, c.Mode, "a mode this adapter does not know")
 		for _, positions := range []bool{true, false} {
 			var streams [10]Chunk
-			pos := uint64(0)
+			pos := int64(0)
 			for _, user := range sortedKeys(c.Users) {
 				id, _ := strconv.Atoi(user)
 				for _, e := range c.Users[user] {

@@ -12,7 +12,7 @@ import (
 type event struct {
 	person uint32
 	time   int64
-	pos    uint64
+	pos    int64
 	kind   int
 	group  uint32
 	value  float64
@@ -23,7 +23,7 @@ func randomEvents(r *rand.Rand, n, people int, span int64, kinds int) []event {
 	out := make([]event, n)
 	for i := range out {
 		out[i] = event{
-			person: uint32(r.IntN(people)), time: r.Int64N(span), pos: uint64(i), kind: r.IntN(kinds),
+			person: uint32(r.IntN(people)), time: r.Int64N(span), pos: int64(i), kind: r.IntN(kinds),
 			group: uint32(r.IntN(5)), value: math.Round(r.NormFloat64()*1e4) / 100,
 		}
 		if r.IntN(6) == 0 {

@@ -19,12 +19,17 @@ import (
 // whose first event lies outside Range are left out. They return in period k when an event of Return, at or after that
 // first event and before Range.To, lies k periods later. So period 0 is 100 % when the two streams are the same.
 type Retention struct {
-	Start, Return Stream
+	Start, Return Stream // Return nil is the same as Start
 	Range         Range
 	Calendar      Calendar
 	Periods       int  // columns, period 0 included; 0 is as many as the range has
 	Unbounded     bool // count who returned in period k or any later one in the range ("on or after")
 	People        *roaring.Bitmap
+
+	// Workers read at the same time where Start is also Return and all people have rows below Rows. 0 and 1 read in the
+	// caller's goroutine. The result is the same.
+	Workers int
+	Rows    uint32
 }
 
 // RetentionResult is the matrix: one row a cohort, the oldest first.
@@ -85,6 +90,12 @@ func (q Retention) Run() (*RetentionResult, error) {
 		return nil, fmt.Errorf("insight: retention of %d cohorts over %d periods is more than %d cells; set Periods or widen the interval", b.len(), periods, maxRetentionCells)
 	}
 	people := newRowSet(q.People)
+	if q.Return == nil && q.Rows > 0 && b.len() <= maxActivityBuckets {
+		return q.activity(b, periods, people), nil
+	}
+	if q.Return == nil {
+		q.Return = q.Start
+	}
 	first := firstTimes(q.Start, people)
 	cohort := make([]int32, len(first))
 	for p, t := range first {
@@ -150,10 +161,7 @@ func firstTimes(s Stream, people rowSet) []int64 {
 }
 
 func (q Retention) matrix(b *buckets, periods int, first []int64, cohort []int32, seen returns) *RetentionResult {
-	r := &RetentionResult{Calendar: q.Calendar, Unbounded: q.Unbounded, Periods: periods, Cohorts: make([]Cohort, b.len())}
-	for c := range r.Cohorts {
-		r.Cohorts[c] = Cohort{Start: b.bounds[c], Returned: make([]int64, min(periods, b.len()-c))}
-	}
+	r := q.cohorts(b, periods)
 	for p, t := range first {
 		if t == never {
 			continue
@@ -173,13 +181,27 @@ func (q Retention) matrix(b *buckets, periods int, first []int64, cohort []int32
 		}
 	}
 	if q.Unbounded {
-		for _, c := range r.Cohorts {
-			for k := len(c.Returned) - 2; k >= 0; k-- {
-				c.Returned[k] += c.Returned[k+1]
-			}
-		}
+		r.addLater()
 	}
 	return r
+}
+
+// cohorts returns a result with the size that the range gives it.
+func (q Retention) cohorts(b *buckets, periods int) *RetentionResult {
+	r := &RetentionResult{Calendar: q.Calendar, Unbounded: q.Unbounded, Periods: periods, Cohorts: make([]Cohort, b.len())}
+	for c := range r.Cohorts {
+		r.Cohorts[c] = Cohort{Start: b.bounds[c], Returned: make([]int64, min(periods, b.len()-c))}
+	}
+	return r
+}
+
+// addLater adds to each period who came back in a later one.
+func (r *RetentionResult) addLater() {
+	for _, c := range r.Cohorts {
+		for k := len(c.Returned) - 2; k >= 0; k-- {
+			c.Returned[k] += c.Returned[k+1]
+		}
+	}
 }
 
 // Table has a row a cohort: its period, its size, and for each later period the people and their share.

@@ -11,6 +11,7 @@ package insight
 import (
 	"iter"
 	"math"
+	"slices"
 
 	"github.com/RoaringBitmap/roaring/v2"
 )
@@ -21,10 +22,12 @@ type Chunk struct {
 	Person []uint32 // canonical row; required
 	Time   []int64  // microseconds since 1970 UTC; required
 
-	Pos   []uint64  // log position; nil where a report does not need it (see Funnel), in all chunks of a stream or none
+	Pos   []int64   // log position; nil where a report does not need it (see Funnel), in all chunks of a stream or none
 	Group []uint32  // dense code of the attribute to group by, NoGroup where it is absent; nil where all are absent
 	Value []float64 // the measured attribute; not finite (NaN) means absent; nil where all are absent
 	Keep  []uint64  // bit i%64 of word i/64 says whether event i counts; nil means all do
+
+	Within Range // holds every Time; the zero Range means that it is not known
 }
 
 // NoGroup is the group code of an event that lacks the attribute.
@@ -37,6 +40,10 @@ type Run struct {
 	// Otherwise they come in log order, and a report that needs order sorts them in memory.
 	Sorted bool
 	Chunks iter.Seq[Chunk]
+
+	// Split cuts the chunks into n sequences that follow each other and can be read at the same time, some of them
+	// perhaps empty. Nil means that the run can only be read as one.
+	Split func(n int) []iter.Seq[Chunk]
 }
 
 // Stream is the events of one question, such as all purchases: any number of runs, in any order.
@@ -44,12 +51,12 @@ type Stream []Run
 
 // RunOf makes a run of chunks that are in memory.
 func RunOf(sorted bool, chunks ...Chunk) Run {
-	return Run{Sorted: sorted, Chunks: func(yield func(Chunk) bool) {
-		for _, c := range chunks {
-			if !yield(c) {
-				return
-			}
+	return Run{Sorted: sorted, Chunks: slices.Values(chunks), Split: func(n int) []iter.Seq[Chunk] {
+		out := make([]iter.Seq[Chunk], n)
+		for i := range out {
+			out[i] = slices.Values(chunks[len(chunks)*i/n : len(chunks)*(i+1)/n])
 		}
+		return out
 	}}
 }
 
@@ -123,6 +130,18 @@ func (c *Chunk) swap(i, j int) {
 	if c.Value != nil {
 		c.Value[i], c.Value[j] = c.Value[j], c.Value[i]
 	}
+}
+
+// times returns bounds of the times of a chunk that has rows.
+func (c *Chunk) times() (least, most int64) {
+	if !c.Within.all() {
+		return c.Within.From, c.Within.To - 1
+	}
+	least, most = c.Time[0], c.Time[0]
+	for _, t := range c.Time[1:] {
+		least, most = min(least, t), max(most, t)
+	}
+	return least, most
 }
 
 // before is the order (time, position).

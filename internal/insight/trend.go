@@ -3,6 +3,7 @@ package insight
 import (
 	"fmt"
 	"math"
+	"slices"
 
 	"github.com/RoaringBitmap/roaring/v2"
 
@@ -34,6 +35,11 @@ type Trend struct {
 	// Top keeps the groups with the most events in the range, per series, and puts the others together in one line
 	// named "other". 0 keeps all. Ties go to the lower code.
 	Top int
+
+	// Workers read at the same time where all people have rows below Rows. 0 and 1 read in the caller's goroutine. The
+	// result is the same.
+	Workers int
+	Rows    uint32
 }
 
 // Series is one stream and what to compute of it.
@@ -87,30 +93,64 @@ func (q Trend) Run() (*TrendResult, error) {
 	}
 	res := &TrendResult{Starts: b.bounds[:b.len()], End: b.bounds[b.len()], Calendar: q.Calendar}
 	people := newRowSet(q.People)
-	for _, s := range q.Series {
+	var read []seriesCells
+	for i, s := range q.Series {
 		if err := s.validate(); err != nil {
 			return nil, err
+		}
+		if n := sameEvents(q.Series[:i], s); n >= 0 {
+			s.addLines(res, read[n].acc, read[n].groups)
+			read = append(read, read[n])
+			continue
 		}
 		groups := []group{{}}
 		slots := slotMap(nil)
 		if s.GroupName != nil {
 			groups, slots = q.groups(s, people)
 		}
+		asked := s
+		for _, later := range q.Series[i+1:] {
+			if sameEvents(q.Series[i:i+1], later) == 0 {
+				asked.Measures = slices.Concat(asked.Measures, later.Measures)
+			}
+		}
 		if b.len()*len(groups) > MaxCells {
 			return nil, fmt.Errorf("insight: series %q has %d buckets of %d groups, more than %d cells; keep fewer groups (Top) or widen the interval",
 				s.Name, b.len(), len(groups), MaxCells)
 		}
-		acc := newTrendCells(s, b, len(groups))
-		acc.read(s, q.Range, people, slots)
-		for g := range groups {
-			for _, m := range s.Measures {
-				line := Line{Series: s.Name, Group: groups[g].name, Code: groups[g].code, Other: groups[g].other, NoGroup: groups[g].none, Measure: m, Unit: s.unit(m)}
-				line.Points, line.Total = acc.line(g, m, s.Percent)
-				res.Lines = append(res.Lines, line)
-			}
+		acc := q.shared(asked, b, len(groups), slots, people)
+		if acc == nil {
+			acc = newTrendCells(asked, b, len(groups))
+			acc.read(asked, q.Range, people, slots)
 		}
+		read = append(read, seriesCells{acc, groups})
+		s.addLines(res, acc, groups)
 	}
 	return res, nil
+}
+
+// seriesCells is what was read of a series.
+type seriesCells struct {
+	acc    *trendCells
+	groups []group
+}
+
+// sameEvents is the first of some series that has the very stream of s, with the same breakdown: both are read together.
+// It is -1 where there is none.
+func sameEvents(some []Series, s Series) int {
+	return slices.IndexFunc(some, func(o Series) bool {
+		return len(s.Events) > 0 && len(o.Events) == len(s.Events) && &o.Events[0] == &s.Events[0] && (o.GroupName == nil) == (s.GroupName == nil)
+	})
+}
+
+func (s Series) addLines(res *TrendResult, acc *trendCells, groups []group) {
+	for g := range groups {
+		for _, m := range s.Measures {
+			line := Line{Series: s.Name, Group: groups[g].name, Code: groups[g].code, Other: groups[g].other, NoGroup: groups[g].none, Measure: m, Unit: s.unit(m)}
+			line.Points, line.Total = acc.line(g, m, s.Percent)
+			res.Lines = append(res.Lines, line)
+		}
+	}
 }
 
 func (s Series) validate() error {

@@ -59,7 +59,8 @@ func TestTrendAgainstPlainLoops(t *testing.T) {
 	require.NoError(t, err)
 	base := time.Date(2025, 3, 20, 0, 0, 0, 0, zone).UnixMicro() // clocks move within the range
 	bits := maxPeopleBits
-	t.Cleanup(func() { maxPeopleBits = bits })
+	dealt := maxDealt
+	t.Cleanup(func() { maxPeopleBits, maxDealt = bits, dealt })
 	for round := range 600 {
 		maxPeopleBits = bits
 		if round%4 == 0 {
@@ -90,6 +91,16 @@ func TestTrendAgainstPlainLoops(t *testing.T) {
 		for kind := range 2 {
 			q.Series = append(q.Series, Series{Name: strconv.Itoa(kind), Measures: wanted, Percent: percent, GroupName: names,
 				Events: streamOf(r, filter(evs, func(e event) bool { return e.kind == kind }), columns{value: true, group: names != nil})})
+		}
+		maxDealt = dealt
+		if r.IntN(2) == 0 { // workers read the runs, in whatever order they come
+			q.Workers, q.Rows = r.IntN(4), uint32(8+r.IntN(200))
+			maxDealt = []int{1, 10, dealt}[r.IntN(3)]
+			for _, s := range q.Series {
+				for i := range s.Events {
+					s.Events[i].Sorted = false
+				}
+			}
 		}
 		got, err := q.Run()
 		require.NoError(t, err)

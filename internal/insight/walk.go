@@ -23,7 +23,7 @@ type walk struct {
 	self   []int32 // 0, 1, 2, ...
 	times  [2][]int64
 	starts [2][]int32
-	poss   [2][]uint64
+	poss   [2][]int64
 	seq    []entry
 }
 
@@ -31,13 +31,13 @@ type walk struct {
 // together in one, and are copied where not.
 type events struct {
 	time  []int64
-	pos   []uint64
+	pos   []int64
 	group []uint32
 
 	copied bool
 	copy   struct {
 		time  []int64
-		pos   []uint64
+		pos   []int64
 		group []uint32
 	}
 }
@@ -227,7 +227,7 @@ func (e *events) sort() {
 	sortByTime(&c, 0, len(e.time))
 }
 
-func (e *events) position(i int) (uint64, bool) {
+func (e *events) position(i int) (int64, bool) {
 	if len(e.pos) == 0 {
 		return 0, false
 	}
@@ -235,7 +235,7 @@ func (e *events) position(i int) (uint64, bool) {
 }
 
 // follows reports whether the event (t, pos) may come next after the event (t0, pos0) of the step before.
-func (w *walk) follows(t0 int64, pos0 uint64, t int64, pos uint64, positions bool) bool {
+func (w *walk) follows(t0 int64, pos0 int64, t int64, pos int64, positions bool) bool {
 	switch {
 	case t != t0:
 		return t > t0
@@ -310,13 +310,13 @@ func (w *walk) ordered(wantTimes bool) (level int, times []int64, code uint32) {
 }
 
 // lastAt moves j over the predecessors at the instant t that event i of e may follow.
-func (w *walk) lastAt(t int64, j int, prevTime []int64, prevPos []uint64, e *events, i int, positions bool) int {
-	var pos uint64
+func (w *walk) lastAt(t int64, j int, prevTime []int64, prevPos []int64, e *events, i int, positions bool) int {
+	var pos int64
 	if positions {
 		pos = e.pos[i]
 	}
 	for j+1 < len(prevTime) && prevTime[j+1] == t {
-		var pos0 uint64
+		var pos0 int64
 		if positions {
 			pos0 = prevPos[j+1]
 		}
@@ -350,7 +350,7 @@ func (w *walk) chainFrom(i, level int) []int64 {
 // entry is one event with the steps it takes: bit k for step k, 0 for an event of Other.
 type entry struct {
 	time  int64
-	pos   uint64
+	pos   int64
 	index int32 // in the first step's events
 	steps uint16
 }

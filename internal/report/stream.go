@@ -3,49 +3,103 @@ package report
 
 import (
 	"fmt"
+	"iter"
 	"maps"
 	"math"
+	"runtime"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/embedcdp/cdp/internal/celenv"
 	"github.com/embedcdp/cdp/internal/column"
+	"github.com/embedcdp/cdp/internal/exec"
 	"github.com/embedcdp/cdp/internal/fold"
 	"github.com/embedcdp/cdp/internal/insight"
+	"github.com/embedcdp/cdp/internal/plan"
 	"github.com/embedcdp/cdp/internal/roweval"
 	"github.com/embedcdp/cdp/internal/schema"
 )
 
+// AnyEvent stands for every event type that the platform does not write itself.
+const AnyEvent = "*"
+
 // Query is which events of one type a report looks at, and what of them.
 type Query struct {
-	Event string
+	Event string // or AnyEvent, for which nothing else may be asked
 	Where string // CEL over `e`; "" is all
 	Group string // a string or boolean attribute, one of an object referred to ("product.brand"), or "source"; "" is none
 	Value string // an attribute of type number; "" is none
 }
 
-// Stream prepares a query. name gives the text of a group code. The stream is valid while the state is not changed.
+// Needs returns what the state must be frozen with so that Stream can answer the queries. Mistakes are for Stream to find.
+func Needs(c *schema.Catalogue, queries ...Query) (d celenv.Deps) {
+	for _, q := range queries {
+		if q.Event == AnyEvent {
+			d.Events = append(d.Events, publicEvents(c)...)
+		}
+		def := c.Events[q.Event]
+		if def == nil {
+			continue
+		}
+		d.Events = append(d.Events, q.Event)
+		if attr, _, ok := strings.Cut(q.Group, "."); ok && def.Attributes[attr].Ref != "" {
+			d.Objects = append(d.Objects, def.Attributes[attr].Ref)
+		}
+		if q.Where != "" {
+			if expr, err := celenv.Compile(c, celenv.Scope{Arriving: q.Event, Want: celenv.Bool}, q.Where); err == nil {
+				d.Objects = append(d.Objects, expr.Deps().Objects...)
+			}
+		}
+	}
+	return d
+}
+
+func publicEvents(c *schema.Catalogue) (names []string) {
+	for name, def := range c.Events {
+		if !def.System {
+			names = append(names, name)
+		}
+	}
+	slices.Sort(names)
+	return names
+}
+
+// Stream prepares a query on a state that does not change, frozen with what the query needs. name gives the text of a
+// group code.
 func Stream(s *fold.State, q Query) (stream insight.Stream, name func(code uint32) string, err error) {
+	if q.Event == AnyEvent {
+		stream, err = anyEvent(s, q)
+		return stream, nil, err
+	}
 	def := s.Catalogue.Events[q.Event]
 	if def == nil {
 		return nil, nil, fmt.Errorf("unknown event %q%s", q.Event, schema.DidYouMean(q.Event, slices.Collect(maps.Keys(s.Catalogue.Events))))
-	}
-	var keep *roweval.Program
-	if q.Where != "" {
-		expr, err := celenv.Compile(s.Catalogue, celenv.Scope{Arriving: q.Event, Want: celenv.Bool}, q.Where)
-		if err != nil {
-			return nil, nil, fmt.Errorf("where: %w", err)
-		}
-		if keep, err = roweval.New(expr); err != nil {
-			return nil, nil, err
-		}
 	}
 	src, err := open(s, q, def)
 	if err != nil {
 		return nil, nil, err
 	}
-	src.keep = keep
-	return insight.Stream{{Chunks: src.chunks}}, src.name, nil
+	if q.Where != "" {
+		if err := src.filter(q.Where); err != nil {
+			return nil, nil, fmt.Errorf("where: %w", err)
+		}
+	}
+	return insight.Stream{src.run()}, src.name, nil
+}
+
+func anyEvent(s *fold.State, q Query) (stream insight.Stream, err error) {
+	if q.Where != "" || q.Group != "" || q.Value != "" {
+		return nil, fmt.Errorf("event %q is every type of event, and what one type has another lacks: leave out Where, By and Value, or name one event", AnyEvent)
+	}
+	for _, name := range publicEvents(s.Catalogue) {
+		src, err := open(s, Query{Event: name}, s.Catalogue.Events[name])
+		if err != nil {
+			return nil, err
+		}
+		stream = append(stream, src.run())
+	}
+	return stream, nil
 }
 
 // source is one event type's columns.
@@ -53,14 +107,82 @@ type source struct {
 	s     *fold.State
 	event string
 	table fold.EventTable
+
+	canonical []uint32 // whom each row belongs to; nil when every row is its own
+
 	group *column.Column
 	far   *far // a group that is an attribute of an object
 	value *column.Column
-	keep  *roweval.Program
+	keep  [][]uint64 // by chunk, the events that count; nil when all do
+
+	oneByOne bool // tests: no condition in bulk
+}
+
+func (src *source) run() insight.Run {
+	run := insight.Run{Chunks: src.chunks(0, src.chunkCount())}
+	if src.far == nil { // it learns names as it goes
+		run.Split = src.split
+	}
+	return run
+}
+
+// filter finds the events that count.
+func (src *source) filter(where string) error {
+	expr, err := celenv.Compile(src.s.Catalogue, celenv.Scope{Arriving: src.event, Want: celenv.Bool}, where)
+	if err != nil {
+		return err
+	}
+	src.keep = make([][]uint64, src.chunkCount())
+	mark := src.inBulk(expr)
+	workers := min(runtime.GOMAXPROCS(0), max(len(src.keep), 1))
+	var wg sync.WaitGroup
+	for w := range workers {
+		program, err := roweval.New(expr)
+		if err != nil {
+			return err
+		}
+		wg.Go(func() {
+			for k := w; k < len(src.keep); k += workers {
+				if mark != nil {
+					src.keep[k] = mark(k)
+				} else {
+					src.keep[k] = src.kept(program, k)
+				}
+			}
+		})
+	}
+	wg.Wait()
+	return nil
+}
+
+// inBulk returns what evaluates the condition a chunk at a time over the columns; nil when the condition is not of that
+// kind or looks beyond the event.
+func (src *source) inBulk(expr *celenv.Expr) func(k int) []uint64 {
+	if d := expr.Deps(); len(d.Objects) > 0 || len(d.Attrs) > 0 || len(d.Segments) > 0 || src.oneByOne {
+		return nil
+	}
+	t := src.table
+	ev := &exec.Events{Rows: t.Table.Len(), Time: t.Time, Person: t.Row, Source: t.Source, Attr: t.Table.Column}
+	if w, ok := exec.NewWhere(plan.Logical(expr), ev, celenv.CalendarOf(expr.Catalogue()), src.s.Now); ok {
+		return w.Mark
+	}
+	return nil
+}
+
+func (src *source) kept(program *roweval.Program, k int) []uint64 {
+	n := src.rows(k)
+	keep := make([]uint64, (n+63)/64)
+	for i := range n {
+		in := roweval.Input{Arriving: src.s.EventAt(src.event, uint32(k*column.ChunkRows+i)), Objects: src.s, Now: src.s.Now}
+		if program.Eval(in).True() {
+			keep[i/64] |= 1 << (i % 64)
+		}
+	}
+	return keep
 }
 
 func open(s *fold.State, q Query, def *schema.EventType) (*source, error) {
-	src := &source{s: s, event: q.Event}
+	src := &source{s: s, event: q.Event, canonical: s.Canonicals()}
 	src.table, _ = s.EventTable(q.Event)
 	if q.Group == "source" {
 		src.group = src.table.Source
@@ -135,57 +257,85 @@ func (src *source) name(code uint32) string {
 	return src.group.Dict().String(code)
 }
 
-// chunks yields the table's chunks; the memory of what is computed for them is reused.
-func (src *source) chunks(yield func(insight.Chunk) bool) {
-	t := src.table
-	var persons, groups []uint32
-	var pos, keep []uint64
-	for k := 0; k*column.ChunkRows < t.Len; k++ {
-		n := min(column.ChunkRows, t.Len-k*column.ChunkRows)
-		c := insight.Chunk{Time: t.Time.Ints(k)[:n]}
-		rows := t.Row.Uints(k)
-		persons, pos = resize(persons, n), resize(pos, n)
-		for i, q := range t.Seq.Ints(k)[:n] {
-			pos[i] = uint64(q)
-			row := uint32(0)
-			if rows != nil {
-				row = rows[i]
+// chunkCount is the number of chunks with rows that count.
+func (src *source) chunkCount() int { return (src.table.Len + column.ChunkRows - 1) / column.ChunkRows }
+
+// rows returns how many rows of chunk k count, but for those that are too late.
+func (src *source) rows(k int) int { return min(column.ChunkRows, src.table.Len-k*column.ChunkRows) }
+
+// split cuts the table's chunks into n sequences.
+func (src *source) split(n int) []iter.Seq[insight.Chunk] {
+	out := make([]iter.Seq[insight.Chunk], n)
+	all := src.chunkCount()
+	for i := range out {
+		out[i] = src.chunks(all*i/n, all*(i+1)/n)
+	}
+	return out
+}
+
+// chunks yields the table's chunks [from, to); the memory of what is computed for them is reused.
+func (src *source) chunks(from, to int) iter.Seq[insight.Chunk] {
+	return func(yield func(insight.Chunk) bool) {
+		t := src.table
+		var persons, groups []uint32
+		for k := from; k < to; k++ {
+			n := src.rows(k)
+			c := insight.Chunk{Person: t.Row.Uints(k), Time: t.Time.Ints(k)[:n], Pos: t.Seq.Ints(k)[:n]}
+			if c.Person != nil {
+				c.Person = c.Person[:n]
 			}
-			persons[i] = src.s.Canonical(row)
-		}
-		c.Person, c.Pos = persons, pos
-		if src.group != nil {
-			groups = resize(groups, n)
-			src.groups(k, groups)
-			c.Group = groups
-		}
-		if src.value != nil {
-			if c.Value = src.value.Floats(k); c.Value != nil {
-				c.Value = c.Value[:n]
+			switch {
+			case c.Person == nil:
+				persons = resize(persons, n)
+				clear(persons)
+				c.Person = persons
+				if src.canonical != nil {
+					for i := range persons {
+						persons[i] = src.canonical[0]
+					}
+				}
+			case src.canonical != nil:
+				persons = resize(persons, n)
+				for i, row := range c.Person {
+					persons[i] = src.canonical[row]
+				}
+				c.Person = persons
 			}
-		}
-		if src.keep != nil || t.Until != math.MaxInt64 {
-			keep = resize(keep, (n+63)/64)
-			clear(keep)
-			for i, at := range c.Time {
-				if at > t.Until {
-					continue
-				}
-				if src.keep == nil {
-					keep[i/64] |= 1 << (i % 64)
-					continue
-				}
-				in := roweval.Input{Arriving: src.s.EventAt(src.event, uint32(k*column.ChunkRows+i)), Objects: src.s, Now: src.s.Now}
-				if src.keep.Eval(in).True() {
-					keep[i/64] |= 1 << (i % 64)
+			if src.group != nil {
+				groups = resize(groups, n)
+				src.groups(k, groups)
+				c.Group = groups
+			}
+			if src.value != nil {
+				if c.Value = src.value.Floats(k); c.Value != nil {
+					c.Value = c.Value[:n]
 				}
 			}
-			c.Keep = keep
-		}
-		if !yield(c) {
-			return
+			if src.keep != nil {
+				c.Keep = src.keep[k]
+			}
+			if t.Until != math.MaxInt64 {
+				c.Keep = until(t.Until, c.Time, c.Keep)
+			}
+			if lo, hi, ok := t.Time.IntRange(k); ok {
+				c.Within = insight.Range{From: lo, To: hi + 1}
+			}
+			if !yield(c) {
+				return
+			}
 		}
 	}
+}
+
+// until leaves out of keep, which is nil for all, the events after an instant.
+func until(last int64, times []int64, keep []uint64) []uint64 {
+	out := make([]uint64, (len(times)+63)/64)
+	for i, at := range times {
+		if at <= last && (keep == nil || keep[i/64]>>(i%64)&1 != 0) {
+			out[i/64] |= 1 << (i % 64)
+		}
+	}
+	return out
 }
 
 func (src *source) groups(k int, out []uint32) {

@@ -1,0 +1,174 @@
+package cdp_test
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"strconv"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/embedcdp/cdp"
+)
+
+// A report's event, for the plain loops below.
+type looked struct {
+	event, user, category string
+	at                    time.Time
+	amount                float64
+}
+
+// lookedWorld tracks a few chunks of events, some of them late, some without the attribute.
+func lookedWorld(t *testing.T, ctx context.Context, c *cdp.Client, n int) (all []looked) {
+	for _, name := range []string{"look", "pay"} {
+		require.NoError(t, c.Events().Define(ctx, cdp.EventType{Name: name, Attributes: cdp.Schema{"category": cdp.String, "amount": cdp.Number}}))
+	}
+	r := rand.New(rand.NewPCG(31, 32))
+	var batch []cdp.Event
+	for i := range n {
+		l := looked{event: []string{"look", "look", "pay"}[r.IntN(3)], user: "u" + strconv.Itoa(r.IntN(n/6)),
+			category: []string{"", "shoes", "hats", "bags"}[r.IntN(4)], amount: float64(r.IntN(1000)) / 4,
+			at: noon.Add(-60*24*time.Hour + time.Duration(i)*60*24*time.Hour/time.Duration(n))}
+		if r.IntN(50) == 0 {
+			l.at = l.at.Add(-time.Duration(r.IntN(100)) * time.Hour)
+		}
+		attrs := cdp.Attrs{"amount": l.amount}
+		if l.category != "" {
+			attrs["category"] = l.category
+		}
+		batch = append(batch, cdp.Event{Name: l.event, UserID: l.user, Time: l.at, ID: strconv.Itoa(i), Attributes: attrs})
+		all = append(all, l)
+		if len(batch) == 1000 || i == n-1 {
+			_, err := c.Import(ctx, batch...)
+			require.NoError(t, err)
+			batch = batch[:0]
+		}
+	}
+	return all
+}
+
+// TestReportsAgainstPlainLoops asks with conditions that run in bulk and one that does not.
+func TestReportsAgainstPlainLoops(t *testing.T) {
+	ctx := context.Background()
+	c := shop()
+	defer c.Close()
+	all := lookedWorld(t, ctx, c, 40_000)
+	wheres := map[string]func(looked) bool{
+		"":                      func(looked) bool { return true },
+		`e.category == "shoes"`: func(l looked) bool { return l.category == "shoes" },
+		`e.amount >= 100.0`:     func(l looked) bool { return l.amount >= 100 },
+		`e.category != "hats" && e.amount < 50.0 || e.amount > 240.0`: func(l looked) bool {
+			return l.category != "" && l.category != "hats" && l.amount < 50 || l.amount > 240
+		},
+		`e.category.startsWith("s")`: func(l looked) bool { return l.category == "shoes" },
+	}
+	from, to := noon.Add(-50*24*time.Hour), noon.Add(-5*24*time.Hour)
+	for where, holds := range wheres {
+		trend, err := c.Insights().Trend(ctx, cdp.Trend{Range: cdp.Between(from, to), Series: []cdp.Series{
+			{Event: "pay", Where: where}, {Event: "pay", Where: where, Measure: cdp.People}, {Event: "pay", Where: where, Measure: cdp.Sum, Value: "amount"}}})
+		require.NoError(t, err, where)
+		count, sum := 0.0, 0.0 // quarters, which add up without error
+		people, days := map[string]bool{}, map[string]bool{}
+		looks := map[string][]time.Time{}
+		for _, l := range all {
+			if l.event == "look" {
+				looks[l.user] = append(looks[l.user], l.at)
+			}
+			if l.event == "pay" && holds(l) && !l.at.Before(from) && l.at.Before(to) {
+				count++
+				sum += l.amount
+				people[l.user] = true
+				days[l.user+l.at.Format(time.DateOnly)] = true
+			}
+		}
+		require.Equal(t, count, trend.Lines[0].Total.Value, where)
+		require.EqualValues(t, len(people), trend.Lines[1].Total.Value, where)
+		require.Equal(t, sum, trend.Lines[2].Total.Value, where)
+		byDay := 0.0
+		for _, p := range trend.Lines[1].Points {
+			byDay += p.Value
+		}
+		require.EqualValues(t, len(days), byDay, where)
+
+		funnel, err := c.Insights().Funnel(ctx, cdp.Funnel{Window: "3d", Steps: []cdp.Step{{Event: "look"}, {Event: "pay", Where: where}}})
+		require.NoError(t, err, where)
+		paid := map[string]bool{}
+		for _, l := range all {
+			for _, at := range looks[l.user] {
+				if l.event == "pay" && holds(l) && !at.After(l.at) && l.at.Sub(at) <= 72*time.Hour {
+					paid[l.user] = true
+				}
+			}
+		}
+		require.Equal(t, len(looks), funnel.Steps[0].People, where)
+		require.Equal(t, len(paid), funnel.Steps[1].People, where)
+	}
+}
+
+func TestRetentionOfAnyEvent(t *testing.T) {
+	ctx := context.Background()
+	c := shop()
+	defer c.Close()
+	all := lookedWorld(t, ctx, c, 12_000)
+	from, to := noon.Add(-61*24*time.Hour).Truncate(24*time.Hour), noon.Truncate(24*time.Hour)
+	rep, err := c.Insights().Retention(ctx, cdp.Retention{Start: cdp.Step{Event: "*"}, Interval: cdp.Daily, Range: cdp.Between(from, to)})
+	require.NoError(t, err)
+	first, active := map[string]int{}, map[string]map[int]bool{}
+	for _, l := range all {
+		day := int(l.at.Sub(from) / (24 * time.Hour))
+		if l.at.Before(from) {
+			day = -1
+		}
+		if !l.at.Before(to) {
+			continue
+		}
+		if f, ok := first[l.user]; !ok || day < f {
+			first[l.user] = day
+		}
+		if active[l.user] == nil {
+			active[l.user] = map[int]bool{}
+		}
+		active[l.user][day] = true
+	}
+	want := map[string]int{}
+	for user, days := range active {
+		for day := range days {
+			want[fmt.Sprint(first[user], " ", day-first[user])]++
+		}
+	}
+	for c, cohort := range rep.Cohorts {
+		for k, n := range cohort.Returned {
+			require.Equal(t, want[fmt.Sprint(c, " ", k)], n, "cohort %d day %d", c, k)
+		}
+	}
+	_, err = c.Insights().Retention(ctx, cdp.Retention{Start: cdp.Step{Event: "*", Where: "e.amount > 1.0"}, Range: cdp.Between(from, to)})
+	require.ErrorContains(t, err, "leave out Where")
+}
+
+// TestReportsBesideIntake is for the race detector: reports compute on what was there when they began.
+func TestReportsBesideIntake(t *testing.T) {
+	ctx := context.Background()
+	c := shop()
+	defer c.Close()
+	lookedWorld(t, ctx, c, 9_000)
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		for i := range 300 {
+			_, err := c.Track(ctx, cdp.Event{Name: "pay", UserID: "late" + strconv.Itoa(i), Attributes: cdp.Attrs{"amount": 3.0, "category": "new" + strconv.Itoa(i)}})
+			if err != nil {
+				t.Error(err)
+			}
+		}
+	})
+	for range 20 {
+		rep, err := c.Insights().Funnel(ctx, cdp.Funnel{Window: "3d", Steps: []cdp.Step{{Event: "look"}, {Event: "pay", Where: `e.category == "shoes"`}}})
+		require.NoError(t, err)
+		require.Greater(t, rep.Steps[0].People, rep.Steps[1].People)
+		_, err = c.Insights().Trend(ctx, cdp.Trend{Range: cdp.Between(noon.Add(-90*24*time.Hour), noon), Series: []cdp.Series{{Event: "pay", By: "category", Measure: cdp.People}}})
+		require.NoError(t, err)
+	}
+	wg.Wait()
+}

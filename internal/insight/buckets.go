@@ -1,0 +1,478 @@
+package insight
+
+import (
+	"iter"
+	"math"
+	"math/bits"
+	"slices"
+	"sort"
+	"sync"
+
+	"github.com/RoaringBitmap/roaring/v2"
+)
+
+// This file computes the common funnel, in order and without a breakdown, without sorting the events by person.
+//
+// Events are dealt out to buckets of people that are next to each other, as one word each: time, person within the
+// bucket, step. That is stable, so each step's words come in nearly the order of time. A bucket's steps are merged, and
+// one pass over them keeps for each person the chains that have come to each step: of all chains at a step the one that
+// started last has the longest left, so it is enough to keep that one. A bucket's words and people fit the processor's
+// cache, where the whole data set's do not.
+//
+// Words do not tell the order of two steps of one person at one instant. Such people are rare; the general walk counts
+// them.
+
+const (
+	bucketBits = 11 // people of a bucket: 2,048
+	bucketSize = 1 << bucketBits
+
+	neverStarted = math.MinInt64 / 2
+	longestWait  = math.MaxInt64 / 4 // stands for no limit: longer than any span of words, less than the distance to neverStarted
+)
+
+// maxDealt bounds the words that are dealt out at a time: 128 MiB. More people than fit take several passes.
+var maxDealt = 16 << 20
+
+// dealtWords keeps the memory for the next funnel: to get it from the system costs a fifth of a funnel. The garbage
+// collector takes what is not used.
+var dealtWords sync.Pool // []uint64
+
+// dealer deals the events of a funnel out to buckets.
+type dealer struct {
+	q       *Funnel
+	people  rowSet
+	workers int
+	parts   [][]part // by worker, then step
+
+	least, most int64 // times
+	base        int64
+	stepBits    int
+	words       []uint64
+}
+
+// part is a worker's share of one step's events.
+type part struct {
+	runs   []iter.Seq[Chunk]
+	counts []int      // words by bucket
+	ends   []end      // by bucket
+	late   [][]uint64 // words that are lower than those before them, by bucket
+
+	least, most int64 // times
+}
+
+// end is the end of what was dealt to a bucket.
+type end struct {
+	next int    // where the next word goes
+	last uint64 // the last word: another that is lower is late
+}
+
+// byBuckets computes the funnel, or reports that it cannot: the times span too much for a word, or many people have two
+// steps at one instant.
+func (q *Funnel) byBuckets() (*tally, error, bool) {
+	if q.Order != "" && q.Order != Ordered || q.GroupName != nil || q.StrictIncrease || q.Reuse {
+		return nil, nil, false
+	}
+	d := &dealer{q: q, people: newRowSet(q.People), workers: max(q.Workers, 1), least: math.MaxInt64, most: math.MinInt64}
+	d.stepBits = bits.Len(uint(len(q.Steps) - 1))
+	d.split()
+	totals := d.count()
+	if len(totals) == 0 {
+		return newTally(q), nil, true
+	}
+	if span := uint64(d.most) - uint64(d.least); span>>(64-bucketBits-d.stepBits) != 0 {
+		return nil, nil, false
+	}
+	d.base = d.least
+	out := newTally(q)
+	unclear := roaring.New()
+	for from := 0; from < len(totals); {
+		to, n := from, 0
+		for to < len(totals) && (to == from || n+totals[to] <= maxDealt) {
+			n += totals[to]
+			to++
+		}
+		d.deal(from, to, n)
+		for _, w := range d.walk(from, to, totals, n) {
+			out.merge(w.out)
+			unclear.AddMany(w.unclear)
+		}
+		from = to
+	}
+	dealtWords.Put(d.words)
+	if unclear.IsEmpty() {
+		return out, nil, true
+	}
+	rest := *q
+	rest.People = unclear
+	part, err := rest.part(0, nobody)
+	if err != nil {
+		return nil, err, true
+	}
+	out.merge(part)
+	return out, nil, true
+}
+
+// split gives each worker its share of each step.
+func (d *dealer) split() {
+	d.parts = make([][]part, d.workers)
+	for w := range d.parts {
+		d.parts[w] = make([]part, len(d.q.Steps))
+	}
+	for k, s := range d.q.Steps {
+		for w, runs := range s.Events.split(d.workers) {
+			d.parts[w][k].runs = runs
+		}
+	}
+}
+
+// count counts the words of each bucket and finds the span of time.
+func (d *dealer) count() (totals []int) {
+	each(d.workers, func(w int) {
+		for k := range d.parts[w] {
+			p := &d.parts[w][k]
+			p.least, p.most = math.MaxInt64, math.MinInt64
+			for _, run := range p.runs {
+				for c := range run {
+					if c.len() == 0 {
+						continue
+					}
+					lo, hi := c.times()
+					p.least, p.most = min(p.least, lo), max(p.most, hi)
+					d.countChunk(p, &c, k)
+				}
+			}
+		}
+	})
+	for w := range d.parts {
+		for k := range d.parts[w] {
+			p := &d.parts[w][k]
+			d.least, d.most = min(d.least, p.least), max(d.most, p.most)
+			for b, n := range p.counts {
+				for b >= len(totals) {
+					totals = append(totals, 0)
+				}
+				totals[b] += n
+			}
+		}
+	}
+	return totals
+}
+
+func (d *dealer) countChunk(p *part, c *Chunk, k int) {
+	if need := int(slices.Max(c.Person)>>bucketBits) + 1; need > len(p.counts) {
+		p.counts = append(p.counts, make([]int, need-len(p.counts))...)
+	}
+	counts := p.counts
+	if d.all(c, k) {
+		for _, person := range c.Person {
+			counts[person>>bucketBits]++
+		}
+		return
+	}
+	for i, person := range c.Person {
+		if d.counts(c, i, k) {
+			counts[person>>bucketBits]++
+		}
+	}
+}
+
+// all reports whether every event of the chunk counts.
+func (d *dealer) all(c *Chunk, k int) bool {
+	return c.Keep == nil && d.people == nil && (k > 0 || d.q.Range.all())
+}
+
+func (d *dealer) counts(c *Chunk, i, k int) bool {
+	return c.kept(i) && d.people.has(c.Person[i]) && (k > 0 || d.q.Range.has(c.Time[i]))
+}
+
+// deal writes the words of the buckets [from, to): of each bucket step by step, of each step worker by worker.
+func (d *dealer) deal(from, to, n int) {
+	if cap(d.words) < n {
+		if kept, ok := dealtWords.Get().([]uint64); ok && cap(kept) >= n {
+			d.words = kept
+		} else {
+			d.words = make([]uint64, n)
+		}
+	}
+	d.words = d.words[:n]
+	at := 0
+	for w := range d.parts {
+		for k := range d.parts[w] {
+			p := &d.parts[w][k]
+			p.ends = make([]end, to-from)
+		}
+	}
+	for b := from; b < to; b++ {
+		for k := range d.q.Steps {
+			for w := range d.parts {
+				p := &d.parts[w][k]
+				p.ends[b-from].next = at
+				if b < len(p.counts) {
+					at += p.counts[b]
+				}
+			}
+		}
+	}
+	each(d.workers, func(w int) {
+		for k := range d.parts[w] {
+			p := &d.parts[w][k]
+			p.late = make([][]uint64, to-from)
+			after := d.base
+			for before := range w {
+				after = max(after, d.parts[before][k].most+1)
+			}
+			for b := range p.ends {
+				p.ends[b].last = d.word(after, 0, 0)
+			}
+			for _, run := range p.runs {
+				for c := range run {
+					d.dealChunk(p, &c, k, from)
+				}
+			}
+		}
+	})
+}
+
+func (d *dealer) word(t int64, person uint32, k int) uint64 {
+	return (uint64(t-d.base)<<bucketBits|uint64(person&(bucketSize-1)))<<(d.stepBits&63) | uint64(k)
+}
+
+// dealChunk writes the words of one chunk. Late ones go to lists of their own, so that all others of a bucket and step
+// are in order.
+func (d *dealer) dealChunk(p *part, c *Chunk, k, from int) {
+	all, first := d.all(c, k), uint32(from)
+	words, ends := d.words, p.ends
+	times := c.Time[:len(c.Person)]
+	for i, person := range c.Person {
+		b := person>>bucketBits - first
+		if uint(b) >= uint(len(ends)) || !all && !d.counts(c, i, k) {
+			continue
+		}
+		word, e := d.word(times[i], person, k), &ends[b]
+		if word < e.last {
+			p.late[b] = append(p.late[b], word)
+			continue
+		}
+		words[e.next] = word
+		e.next++
+		e.last = word
+	}
+}
+
+// walk counts the people of the buckets [from, to), each worker those of neighbouring buckets.
+func (d *dealer) walk(from, to int, totals []int, n int) []*bucketWalk {
+	walks := make([]*bucketWalk, d.workers)
+	ends := make([]int, d.workers+1)
+	ends[0] = from
+	for w, b, sum := 0, from, 0; w < d.workers; w++ {
+		for ; b < to && (w == d.workers-1 || sum < n*(w+1)/d.workers); b++ {
+			sum += totals[b]
+		}
+		ends[w+1] = b
+	}
+	each(d.workers, func(w int) {
+		walks[w] = newBucketWalk(d)
+		for b := ends[w]; b < ends[w+1]; b++ {
+			if totals[b] > 0 {
+				walks[w].bucket(b, from)
+			}
+		}
+	})
+	return walks
+}
+
+// bucketWalk counts the people of one bucket after the other.
+//
+// A person's state is a few int64: starts, one a step and one more; for each step between the first and the last the
+// times, after its first event, of the chain that has come there; and the times of the best chain and how many it has.
+type bucketWalk struct {
+	d       *dealer
+	out     *tally
+	unclear []uint32
+
+	steps, stride, best int
+	state               []int64
+	isUnclear           [bucketSize]bool
+	merged, spare       []uint64
+}
+
+func newBucketWalk(d *dealer) *bucketWalk {
+	n := len(d.q.Steps)
+	w := &bucketWalk{d: d, out: newTally(d.q), steps: n, best: chainAt(n, n-1)}
+	w.stride = w.best + n + 1
+	w.state = make([]int64, bucketSize*w.stride)
+	return w
+}
+
+// chainAt is where the times of the chain at step k begin in the state of a person.
+func chainAt(steps, k int) int { return steps + 1 + k*(k-1)/2 }
+
+func (w *bucketWalk) bucket(b, from int) {
+	w.merge(b, from)
+	w.follow()
+	first := uint32(b) << bucketBits
+	for p := range bucketSize {
+		s := w.state[p*w.stride : (p+1)*w.stride]
+		switch level := int(s[w.stride-1]); {
+		case w.isUnclear[p]:
+			w.unclear = append(w.unclear, first+uint32(p))
+		case level > 0:
+			w.out.add(first+uint32(p), level, s[w.best:w.best+level], 0)
+		case s[1] != neverStarted:
+			w.out.add(first+uint32(p), 1, s[1:2], 0)
+		}
+	}
+}
+
+// merge brings the bucket's words into order: the late ones first, then from the last step, which has the fewest, to the
+// first.
+func (w *bucketWalk) merge(b, from int) {
+	late := w.merged[:0]
+	for _, parts := range w.d.parts {
+		for k := range parts {
+			late = append(late, parts[k].late[b-from]...)
+		}
+	}
+	slices.Sort(late)
+	w.merged = late
+	for k := w.steps - 1; k >= 0; k-- {
+		for i := range w.d.parts {
+			p := &w.d.parts[i][k]
+			if b >= len(p.counts) {
+				continue
+			}
+			end := p.ends[b-from].next
+			words := w.d.words[end-(p.counts[b]-len(p.late[b-from])) : end]
+			n := len(w.merged) + len(words)
+			w.spare = slices.Grow(w.spare[:0], n)[:n]
+			mergeWords(w.spare, w.merged, words)
+			w.merged, w.spare = w.spare, w.merged
+		}
+	}
+}
+
+// follow passes over the bucket's words in order.
+//
+// starts[k+1] is when the chain at step k started, starts[0] the instant at hand: so every step does the same, it takes
+// over the start of the step before, and a first step starts a chain. The types come in no order that a processor could
+// predict, so that is done without a branch; what is rarer follows behind one.
+func (w *bucketWalk) follow() {
+	clear(w.isUnclear[:])
+	for at := 0; at < len(w.state); at += w.stride {
+		for k := range w.steps + 1 {
+			w.state[at+k] = neverStarted
+		}
+		w.state[at+w.stride-1] = 0
+	}
+	window := w.d.q.Window
+	if window == 0 || window > longestWait {
+		window = longestWait
+	}
+	stepBits := w.d.stepBits & 63
+	stepMask := uint64(1)<<stepBits - 1
+	var later [MaxSteps + 1]int64 // -1 for all steps but the first
+	for k := 1; k < len(later); k++ {
+		later[k] = -1
+	}
+	state, stride := w.state, w.stride
+	previous := ^uint64(0)
+	for _, word := range w.merged {
+		if word^previous-1 < stepMask { // the same person and instant, another step
+			w.isUnclear[word>>stepBits&(bucketSize-1)] = true
+		}
+		previous = word
+		k := int(word & stepMask)
+		word >>= stepBits
+		t := int64(word >> bucketBits)
+		s := state[int(word&(bucketSize-1))*stride:]
+		s = s[:stride]
+		s[0] = t
+		start, old := s[k], s[k+1]
+		now := old
+		if t-start <= window {
+			now = start
+		}
+		s[k+1] = now
+		if (now^old)&later[k] != 0 {
+			w.moved(s, k, t)
+		}
+	}
+}
+
+// moved notes that another chain has come to step k, with the event at t.
+func (w *bucketWalk) moved(s []int64, k int, t int64) {
+	chain := s[chainAt(w.steps, k-1):][:k-1]
+	if k < w.steps-1 {
+		to := s[chainAt(w.steps, k):][:k]
+		copy(to, chain)
+		to[k-1] = t
+	}
+	if int(s[w.stride-1]) > k {
+		return
+	}
+	s[w.stride-1] = int64(k + 1)
+	best := s[w.best:][:k+1]
+	best[0] = s[k+1]
+	copy(best[1:], chain)
+	best[k] = t
+}
+
+// mergeWords merges two ordered lists into out. Which word comes next cannot be predicted, so there is no branch on it;
+// and as each waits for the one before, the two halves are merged side by side.
+func mergeWords(out, a, b []uint64) {
+	half := (len(a) + len(b)) / 2
+	i := half - sort.Search(min(half, len(b)), func(j int) bool { return half-j-1 < len(a) && a[half-j-1] <= b[j] })
+	low, high := merger{out[:half], a[:i], b[:half-i]}, merger{out[half:], a[i:], b[half-i:]}
+	for n := min(low.steps(), high.steps()); n > 0; n = min(low.steps(), high.steps()) {
+		low1, low2, lowOut := low.a, low.b, low.out[:n]
+		high1, high2, highOut := high.a, high.b, high.out[:n]
+		i1, i2, j1, j2 := 0, 0, 0, 0
+		for o := range lowOut {
+			x, y := low1[i1], low2[i2]
+			u, v := high1[j1], high2[j2]
+			lowOut[o], highOut[o] = min(x, y), min(u, v)
+			c, e := 0, 0
+			if x <= y {
+				c = 1
+			}
+			if u <= v {
+				e = 1
+			}
+			i1 += c
+			i2 += 1 - c
+			j1 += e
+			j2 += 1 - e
+		}
+		low.skip(i1, i2)
+		high.skip(j1, j2)
+	}
+	low.finish()
+	high.finish()
+}
+
+// merger is a merge under way.
+type merger struct{ out, a, b []uint64 }
+
+// steps is how many words can be written before a list may be at its end.
+func (m *merger) steps() int { return min(len(m.a), len(m.b)) }
+
+func (m *merger) skip(a, b int) { m.out, m.a, m.b = m.out[a+b:], m.a[a:], m.b[b:] }
+
+func (m *merger) finish() {
+	for len(m.a) > 0 && len(m.b) > 0 {
+		i, j := 0, 0
+		for o := range m.out[:m.steps()] {
+			x, y := m.a[i], m.b[j]
+			m.out[o] = min(x, y)
+			c := 0
+			if x <= y {
+				c = 1
+			}
+			i += c
+			j += 1 - c
+		}
+		m.skip(i, j)
+	}
+	copy(m.out, m.a)
+	copy(m.out[len(m.a):], m.b)
+}
