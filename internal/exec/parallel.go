@@ -6,7 +6,7 @@ import (
 )
 
 // itemsPerWorker is below what a second goroutine does not pay. Tests make it small.
-var itemsPerWorker = 1 << 18
+var itemsPerWorker = 1 << 16
 
 // maxWorkers is held down because each has arrays over all profile rows.
 const maxWorkers = 4

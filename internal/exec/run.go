@@ -1,21 +1,23 @@
 // Package exec carries out physical plans over columns: it finds all people for whom a condition is true, a set at a time
 // instead of a person at a time. It does no I/O, reads no clock and takes no lock; the data comes from a Source.
 //
+//	source.go      the data it asks for
 //	run.go         the tree of operators, and the oracle for those who are left
 //	set.go         sets of rows as words
-//	compare.go     comparisons in bulk, 64 values to a word
+//	compare.go     comparisons in bulk, 64 values to a word; scalar.go compares one
 //	vector.go      where values come from: attributes, fields of events, what was computed
 //	reference.go   attributes of business objects that events refer to
 //	cond.go        && || ! and comparisons over the items of a frame, on one side
 //	compile.go     conditions of a plan as conds
 //	attribute.go   conditions about profiles: one pass over the vectors
+//	leaf.go        which of the following answers a condition about events; shortcut.go when less is enough
 //	window.go      bounds of time as limits, the same for all or by person
-//	scan.go        one pass over the events of a type, on both cores
+//	scan.go        one pass over the events of a type, on both cores (parallel.go)
 //	count.go       exists, all, exists_one, size
 //	sum.go         sum and avg, exactly rounded
 //	extreme.go     min, max, first, last
 //	units.go       counts by calendar day, week, month
-//	group.go       the events of each person side by side: countDistinct, mostFrequent, exact sums
+//	group.go       the events of each person side by side: countDistinct, mostFrequent (tally.go), exact sums
 //	explain.go     rows and time of each operator
 package exec
 
