@@ -20,6 +20,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/embedcdp/cdp/internal/column"
 	"github.com/embedcdp/cdp/internal/fold"
 	"github.com/embedcdp/cdp/internal/keyspace"
 	"github.com/embedcdp/cdp/internal/record"
@@ -38,6 +39,7 @@ type Options struct {
 	Portal          string
 	Now             func() time.Time
 	CheckpointBytes int64 // log bytes between checkpoints; 0 = 64 MiB
+	CacheBytes      int64 // memory for chunks of tables that can be read again; 0 = 256 MiB, negative = no bound
 	Log             *slog.Logger
 }
 
@@ -64,6 +66,7 @@ type Engine struct {
 	mu    sync.RWMutex // guards state
 	state *fold.State
 
+	cache      *column.Cache // of the chunks of every table
 	checkpoint checkpointer
 	buf        []byte
 	writing    atomic.Uint64 // the position of the batch that is being written, or was last
@@ -95,11 +98,14 @@ func Open(ctx context.Context, st store.Store, opt Options) (*Engine, error) {
 	if opt.CheckpointBytes == 0 {
 		opt.CheckpointBytes = 64 << 20
 	}
+	if opt.CacheBytes == 0 {
+		opt.CacheBytes = 256 << 20
+	}
 	if opt.Log == nil {
 		opt.Log = slog.New(slog.DiscardHandler)
 	}
 	e := &Engine{store: st, keys: keys, opt: opt, queue: make(chan *request, queueLength),
-		stop: make(chan struct{}), stopped: make(chan struct{}), changed: make(chan struct{}, 1)}
+		stop: make(chan struct{}), stopped: make(chan struct{}), cache: column.NewCache(opt.CacheBytes), changed: make(chan struct{}, 1)}
 	e.idle, e.cancel = context.WithCancel(context.Background())
 	if err := e.load(ctx); err != nil {
 		e.cancel()
@@ -151,15 +157,36 @@ func (e *Engine) Submit(ctx context.Context, submission []byte) ([]fold.Verdict,
 	}
 }
 
-// View runs fn on the state as of one batch. fn must not keep or change what it is shown, nor call the engine.
-func (e *Engine) View(fn func(*fold.State)) error {
+// View runs fn on the state as of one batch. fn must not keep or change what it is shown, nor call the engine. Its error
+// is why fn could not end, where the store did not give what fn wanted to read; it wraps ErrDamaged when that is damaged.
+func (e *Engine) View(fn func(*fold.State)) (err error) {
 	if err := e.Err(); err != nil {
 		return err
 	}
+	defer func() { err = e.unreadable(err) }()
+	defer column.Recover(&err)
 	e.mu.RLock()
 	defer e.mu.RUnlock()
 	fn(e.state)
 	return nil
+}
+
+// unreadable is the engine's word for a column.LoadError.
+func (e *Engine) unreadable(err error) error {
+	switch {
+	case err == nil:
+		return nil
+	case e.idle.Err() != nil:
+		return ErrClosed
+	}
+	where := ""
+	if s, ok := e.store.(interface{ Path() string }); ok {
+		where = " in " + s.Path()
+	}
+	if errors.Is(err, column.ErrDamaged) && !errors.Is(err, ErrDamaged) {
+		return fmt.Errorf("%w: portal %q%s: %w", ErrDamaged, e.opt.Portal, where, err)
+	}
+	return fmt.Errorf("portal %q%s: %w", e.opt.Portal, where, err)
 }
 
 // Tick brings the state up to the clock where something is due before then, and up to the log where another process has
@@ -353,6 +380,10 @@ func (e *Engine) apply(b record.Batch) (verdicts [][]fold.Verdict, err error) {
 	defer e.mu.Unlock()
 	defer func() {
 		if p := recover(); p != nil {
+			if load, ok := p.(*column.LoadError); ok {
+				err = &foldError{fmt.Errorf("folding batch %d: %w", b.Position, e.unreadable(load))}
+				return
+			}
 			err = &foldError{fmt.Errorf("portal %q: folding batch %d: %v", e.opt.Portal, b.Position, p)}
 			e.opt.Log.Error("fold panicked", "portal", e.opt.Portal, "batch", b.Position, "panic", p)
 		}

@@ -276,16 +276,16 @@ func (s *State) appendEvent(t *eventType, row uint32, at int64, id []byte, sourc
 	for _, c := range cells {
 		setCell(c.col.col, i, c.bytes)
 	}
-	t.link(i, row)
+	t.link(i, row, at)
 	s.mix(uint64(row)<<32 | uint64(i))
 	return i
 }
 
-// link enters event i into its profile's list.
-func (t *eventType) link(i, row uint32) {
+// link enters event i, which happened at a time, into its profile's list.
+func (t *eventType) link(i, row uint32, at int64) {
 	t.heads.Grow(int(row) + 1)
 	t.prev.Grow(int(i) + 1)
-	t.latest = max(t.latest, t.time.Int(i))
+	t.latest = max(t.latest, at)
 	t.prev.SetUint(i, t.heads.Uint(row))
 	t.heads.SetUint(row, i+1)
 }
