@@ -361,10 +361,8 @@ func BenchmarkReadColumnAgain(b *testing.B) {
 		fill()
 	}
 	var kept shelf
-	tb.SetSource(NewCache(0), kept.read)
+	tb.SetSource(NewCache(0), func(k int, fn func([]byte) error) error { return fn(kept.chunks[k]) })
 	kept.store(tb)
-	read := func(k int, fn func([]byte) error) error { return fn(kept.chunks[k]) }
-	tb.SetSource(NewCache(0), read)
 	for _, name := range []string{"at", "id", "amount", "color"} {
 		b.Run(name, func(b *testing.B) {
 			c := tb.Column(name)

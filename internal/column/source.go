@@ -16,8 +16,11 @@ type chunkSource struct {
 // SetSource says where the chunks of the table are: read calls fn with chunk k as EncodeChunk wrote it, for as long as fn
 // runs, and returns its error. From then on LoadChunk leaves the cells of full chunks where they are until somebody reads
 // them, and chunks that SetStored names may be dropped from memory. read is called by any goroutine that reads a cell.
+// A table that has a source keeps it: readers may be using it.
 func (t *Table) SetSource(cache *Cache, read func(k int, fn func(chunk []byte) error) error) {
-	t.src.cache, t.src.read = cache, read
+	if t.src.read == nil {
+		t.src.cache, t.src.read = cache, read
+	}
 }
 
 // SetStored says that the first n chunks are in the source. Only the writer calls it.
