@@ -148,18 +148,21 @@ func (i Insights) Trend(ctx context.Context, q Trend) (out TrendReport, err erro
 		return out, err
 	}
 	run := insight.Trend{Range: rng, Top: top, People: people, Calendar: calendar(s, q.Interval), Workers: reportWorkers(), Rows: uint32(s.Rows())}
-	for n, sr := range q.Series {
-		series, err := trendSeries(s, sr, queries[n])
-		if err != nil {
-			return out, fmt.Errorf("trend: series %d: %w", n+1, err)
+	var res *insight.TrendResult
+	if err := i.compute(func() (err error) {
+		for n, sr := range q.Series {
+			series, err := trendSeries(s, sr, queries[n])
+			if err != nil {
+				return fmt.Errorf("trend: series %d: %w", n+1, err)
+			}
+			if m := slices.Index(queries, queries[n]); m < n { // the same events are read once
+				series.Events, series.GroupName = run.Series[m].Events, run.Series[m].GroupName
+			}
+			run.Series = append(run.Series, series)
 		}
-		if m := slices.Index(queries, queries[n]); m < n { // the same events are read once
-			series.Events, series.GroupName = run.Series[m].Events, run.Series[m].GroupName
-		}
-		run.Series = append(run.Series, series)
-	}
-	res, err := run.Run()
-	if err != nil {
+		res, err = run.Run()
+		return err
+	}); err != nil {
 		return out, err
 	}
 	out.Report = Report{report.Line(q.Title, res), res.Table()}
@@ -233,6 +236,13 @@ func (i Insights) freeze(ctx context.Context, verb, segment string, queries []re
 	return s, people, cmp.Or(err, failed)
 }
 
+// compute runs a report on a frozen state.
+func (i Insights) compute(fn func() error) error {
+	var failed error
+	err := i.c.engine.Compute(func() { failed = fn() })
+	return cmp.Or(err, failed)
+}
+
 // Funnel asks how far people get through steps. Each person's best attempt counts, whichever first step it starts from,
 // all within the Window of that first step.
 type Funnel struct {
@@ -302,21 +312,21 @@ func (i Insights) Funnel(ctx context.Context, q Funnel) (out FunnelReport, err e
 		return out, err
 	}
 	run.People, run.Workers, run.Rows = people, reportWorkers(), uint32(s.Rows())
-	for n, st := range q.Steps {
-		stream, name, err := report.Stream(s, queries[n])
-		if err != nil {
-			return out, fmt.Errorf("funnel: step %d: %w", n+1, err)
+	var res *insight.FunnelResult
+	if err := i.compute(func() (err error) {
+		for n, st := range q.Steps {
+			stream, name, err := report.Stream(s, queries[n])
+			if err != nil {
+				return fmt.Errorf("funnel: step %d: %w", n+1, err)
+			}
+			if queries[n].Group != "" {
+				run.GroupName = name
+			}
+			run.Steps = append(run.Steps, insight.Step{Name: cmp.Or(st.Name, st.Event), Events: stream})
 		}
-		if queries[n].Group != "" {
-			run.GroupName = name
-		}
-		if st.Name == "" {
-			st.Name = st.Event
-		}
-		run.Steps = append(run.Steps, insight.Step{Name: st.Name, Events: stream})
-	}
-	res, err := run.Run()
-	if err != nil {
+		res, err = run.Run()
+		return err
+	}); err != nil {
 		return out, err
 	}
 	out.Report = Report{report.Steps(q.Title, res), res.Table()}
@@ -376,17 +386,20 @@ func (i Insights) Retention(ctx context.Context, q Retention) (out RetentionRepo
 		return out, err
 	}
 	run.People, run.Calendar = people, calendar(s, q.Interval)
-	if run.Start, _, err = report.Stream(s, start); err != nil {
-		return out, fmt.Errorf("retention: start: %w", err)
-	}
 	run.Workers, run.Rows = reportWorkers(), uint32(s.Rows())
-	if back != start {
-		if run.Return, _, err = report.Stream(s, back); err != nil {
-			return out, fmt.Errorf("retention: return: %w", err)
+	var res *insight.RetentionResult
+	if err := i.compute(func() (err error) {
+		if run.Start, _, err = report.Stream(s, start); err != nil {
+			return fmt.Errorf("retention: start: %w", err)
 		}
-	}
-	res, err := run.Run()
-	if err != nil {
+		if back != start {
+			if run.Return, _, err = report.Stream(s, back); err != nil {
+				return fmt.Errorf("retention: return: %w", err)
+			}
+		}
+		res, err = run.Run()
+		return err
+	}); err != nil {
 		return out, err
 	}
 	out.Report = Report{report.Heat(q.Title, res), res.Table()}

@@ -81,7 +81,9 @@ func (s Segments) Preview(ctx context.Context, seg Segment) (Set, error) {
 	if err != nil {
 		return Set{}, err
 	}
-	return Set{c: s.c, rows: p.Members()}, nil
+	out := Set{c: s.c}
+	err = s.c.engine.Compute(func() { out.rows = p.Members() })
+	return out, err
 }
 
 // preview prepares a question about an unsaved segment; it is answered without holding up intake.
@@ -317,8 +319,10 @@ func (s Segments) ExplainPlan(ctx context.Context, seg Segment) (string, error) 
 	if err != nil {
 		return "", err
 	}
+	var text string
 	began := time.Now()
-	return p.Explain(func() time.Duration { return time.Since(began) }), nil
+	err = s.c.engine.Compute(func() { text = p.Explain(func() time.Duration { return time.Since(began) }) })
+	return text, err
 }
 
 // save checks a definition, logs it, and waits until it has taken effect.

@@ -11,6 +11,10 @@
 //
 // Nothing here locks: any number of goroutines may read while none writes, and the caller holds a RWMutex. Who wants to
 // read while the writer goes on takes a frozen copy (Freeze).
+//
+// Memory is bounded where the table has a source (SetSource): sealed chunks that are in the store are dropped, column by
+// column, when a Cache is full, and read again by the getter that needs them. Such a getter panics with a *LoadError when
+// the store does not give them; Recover makes that an error.
 package column
 
 import (
@@ -66,6 +70,8 @@ type Table struct {
 	byName  map[string]int // place in columns
 	ext     extent
 	sealed  int // chunks that are; the one after them is open
+	stored  int // chunks that are in the source
+	src     *chunkSource
 
 	frozen      bool
 	sharedNames bool   // a frozen copy has byName too
@@ -77,7 +83,7 @@ func New(name string) *Table {
 	if len(name) > MaxName {
 		panic(fmt.Sprintf("column: table name of %d bytes: at most %d", len(name), MaxName))
 	}
-	return &Table{name: name, byName: map[string]int{}}
+	return &Table{name: name, byName: map[string]int{}, src: &chunkSource{table: name}}
 }
 
 // Name returns the name given to New.
@@ -118,7 +124,7 @@ func (t *Table) Add(name string, kind Kind) *Column {
 		panic(fmt.Sprintf("column: table %s: column %.100s: at most %d columns with names of at most %d bytes", t.name, name, MaxColumns, MaxName))
 	}
 	c := newColumn(name, kind, &t.ext)
-	c.since = t.ext.rows
+	c.since, c.src = t.ext.rows, t.src
 	c.chunks = slices.Repeat([]*slot{absentSlot}, t.sealed)
 	t.columns = append(t.columns, c)
 	if t.sharedNames {
@@ -132,8 +138,8 @@ func (t *Table) Add(name string, kind Kind) *Column {
 func (t *Table) Append() uint32 {
 	t.mustGrow()
 	row := t.ext.rows
-	if row&chunkMask == 0 && row > 0 {
-		t.seal()
+	if int(row>>chunkBits) > t.sealed {
+		t.seal(false)
 	}
 	if row == t.ext.room {
 		t.grow(row + 1)
@@ -158,16 +164,26 @@ func (t *Table) grow(rows uint32) {
 }
 
 // seal ends the open chunk of every column, which is full. A frozen copy may have its cells, so the next chunk gets new ones.
-func (t *Table) seal() {
+// fixed says that the source does not have it by columns.
+func (t *Table) seal(fixed bool) {
 	for _, c := range t.columns {
+		if len(c.chunks) > t.sealed {
+			continue // loaded, and left in the source
+		}
 		p := c.open
+		if p.spans == nil {
+			p.arena = nil // room that was made and not needed
+		}
 		s := newSlot(&p)
-		s.measure(&p)
+		s.fixed = fixed
+		s.stats = measure(&p)
 		if c.dict != nil {
 			s.entries = uint32(c.dict.Len())
 		}
 		c.chunks = append(c.chunks, s)
-		c.open = page{arena: make([]byte, 0, len(p.arena))}
+		c.open = page{arena: make([]byte, 0, len(p.arena))} // as much as the last one came to
 	}
-	t.sealed++
+	if t.sealed++; t.sealed <= t.stored {
+		t.release(t.sealed - 1)
+	}
 }

@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"math"
+	"os"
 	"strings"
 	"testing"
 
@@ -97,19 +98,49 @@ func TestFormatByHand(t *testing.T) {
 	color.SetString(row, []byte("blue"))
 	note.SetBytes(row, []byte(""))
 
-	want := strings.Join([]string{
-		"01", "02" + hexOf("ev"), "00", "03", "06", // format 1, table, chunk 0, 3 rows, 6 columns
-		"02" + hexOf("at"), "02", "01", "01", "14", "02", "1c", // all present; packed from 10 in 2 bits: 0, 3, 1; deltas would be as long
-		"06" + hexOf("amount"), "01", "02", "01", "02", "00", "fa01", // row 0 of bits; cents; all the same: 125
-		"05" + hexOf("color"), "05", "00", "02", "03" + hexOf("red"), "04" + hexOf("blue"), "01", "01", "02", "01", "04", // packed from 1, 1 bit: 0,0,1
-		"02" + hexOf("ok"), "04", "02", "02", "00", "04", // row 1; all the same: 2
-		"04" + hexOf("note"), "06", "02", "05", "02", "04", "03", hexOf("hi"), // rows 0 and 2; lengths 2 and 0 as deltas
+	// presence and values, as in both formats
+	cells := map[string]string{
+		"at":     "01" + "01" + "14" + "02" + "1c",               // all present; packed from 10 in 2 bits: 0, 3, 1; deltas would be as long
+		"amount": "02" + "01" + "02" + "00" + "fa01",             // row 0 of bits; cents; all the same: 125
+		"color":  "01" + "01" + "02" + "01" + "04",               // packed from 1, 1 bit: 0, 0, 1
+		"ok":     "02" + "02" + "00" + "04",                      // row 1; all the same: 2
+		"note":   "02" + "05" + "02" + "04" + "03" + hexOf("hi"), // rows 0 and 2; lengths 2 and 0 as deltas
+		"words":  "03" + hexOf("red") + "04" + hexOf("blue"),     // those new to the dictionary
+	}
+	block := func(name string) string { // as the directory lists it
+		b := unhex(t, cells[name])
+		return fmt.Sprintf("%02x", len(b)) + hex.EncodeToString(binary.LittleEndian.AppendUint32(nil, slowCRC32C(b)))
+	}
+	directory := strings.Join([]string{
+		"02" + hexOf("ev"), "00", "03", "06", // table, chunk 0, 3 rows, 6 columns
+		"02" + hexOf("at"), "02", "03", "14", "1a", "00", block("at"), // 3 present, 10 to 13, not sorted
+		"06" + hexOf("amount"), "01", "01", "000000000000f43f", "000000000000f43f", block("amount"), // 1.25 to 1.25
+		"05" + hexOf("color"), "05", "03", "00", "02", block("words"), block("color"), // 2 new after 0
+		"02" + hexOf("ok"), "04", "01", block("ok"),
+		"04" + hexOf("note"), "06", "02", block("note"),
 		"03" + hexOf("ref"), "03", "00", // nothing
 	}, "")
-	b, err := hex.DecodeString(want)
+	want := sealed(append(binary.AppendUvarint([]byte{2}, uint64(len(directory)/2)), unhex(t, directory)...))
+	require.Equal(t, append(want, unhex(t, cells["at"]+cells["amount"]+cells["words"]+cells["color"]+cells["ok"]+cells["note"])...), tb.EncodeChunk(nil, 0))
+
+	old := sealed(unhex(t, strings.Join([]string{
+		"01", "02" + hexOf("ev"), "00", "03", "06", // format 1, table, chunk 0, 3 rows, 6 columns
+		"02" + hexOf("at"), "02", cells["at"],
+		"06" + hexOf("amount"), "01", cells["amount"],
+		"05" + hexOf("color"), "05", "00", "02", cells["words"], cells["color"],
+		"02" + hexOf("ok"), "04", cells["ok"],
+		"04" + hexOf("note"), "06", cells["note"],
+		"03" + hexOf("ref"), "03", "00",
+	}, "")))
+	loaded := New("ev")
+	require.NoError(t, loaded.LoadChunk(old))
+	require.Equal(t, tb.EncodeChunk(nil, 0), loaded.EncodeChunk(nil, 0), "what format 1 held")
+}
+
+func unhex(t *testing.T, s string) []byte {
+	b, err := hex.DecodeString(s)
 	require.NoError(t, err)
-	b = binary.LittleEndian.AppendUint32(b, slowCRC32C(b))
-	require.Equal(t, b, tb.EncodeChunk(nil, 0))
+	return b
 }
 
 func hexOf(s string) string { return hex.EncodeToString([]byte(s)) }
@@ -170,7 +201,40 @@ func TestLoadErrorsNameThePlace(t *testing.T) {
 		require.ErrorContains(t, err, text)
 		require.Empty(t, fresh.Columns())
 	}
-	require.ErrorContains(t, New("ev").LoadChunk(sealed([]byte("\x02\x02ev\x00\x02\x00"))), "format 2")
+	require.ErrorContains(t, New("ev").LoadChunk(sealed([]byte("\x03\x02ev\x00\x02\x00"))), "format 3")
+
+	// The second format, where every checksum fits and what is listed does not.
+	listed := func(directory string, blocks ...string) []byte {
+		b := []byte("\x02")
+		for i, text := range blocks {
+			sum := binary.LittleEndian.AppendUint32([]byte{byte(len(text))}, slowCRC32C([]byte(text)))
+			directory = strings.Replace(directory, string(rune('A'+i)), string(sum), 1)
+		}
+		b = binary.AppendUvarint(b, uint64(len(directory)))
+		b = sealed(append(b, directory...))
+		return append(b, strings.Join(blocks, "")...)
+	}
+	red := "\x03red"
+	require.NoError(t, New("ev").LoadChunk(listed("\x02ev\x00\x02\x01\x05color\x05\x02\x00\x01AB", red, "\x01\x00\x02")))
+	for _, bad := range []struct {
+		chunk []byte
+		text  string
+	}{
+		{listed("\x02ev\x00\x02\x01\x05color\x05\x02\x00\x01AB", red, "\x01\x00\x04"), "row 0: 2 is outside 1..1"},
+		{listed("\x02ev\x00\x02\x01\x05color\x05\x01\x00\x01AB", red, "\x01\x00\x02"), "2 values where the directory says 1"},
+		{listed("\x02ev\x00\x02\x01\x05color\x05\x03\x00\x01AB", red, "\x01\x00\x02"), "3 values in 2 rows"},
+		{listed("\x02ev\x00\x02\x01\x05color\x05\x02\x00\x01AB", red+"x", "\x01\x00\x02"), "1 bytes follow the last value"},
+		{listed("\x02ev\x00\x02\x01\x05color\x05\x02\x00\x01AB", red, "\x01\x00\x02x"), "1 bytes follow the last value"},
+		{listed("\x02ev\x00\x02\x01\x05color\x05\x02\x01\x01AB", red, "\x01\x00\x02"), "1 entries after 1 of the dictionary, which has 0"},
+		{listed("\x02ev\x00\x02\x01\x05color\x05\x02\x00\x01A\x7f\x00\x00\x00\x00", red), "0 bytes are left where 127 are needed"},
+	} {
+		fresh := New("ev")
+		err := fresh.LoadChunk(bad.chunk)
+		require.ErrorIs(t, err, ErrDamaged)
+		require.ErrorContains(t, err, "table ev chunk 0 column color")
+		require.ErrorContains(t, err, bad.text)
+		require.Empty(t, fresh.Columns())
+	}
 	require.ErrorContains(t, New("ev").LoadChunk(sealed([]byte("\x01\x02ev\x00\x02\x01\x05color\x05\x00\x02\x01a\x01a\x01"))), `has "a" twice`)
 	require.ErrorContains(t, New("ev").LoadChunk(sealed([]byte("\x01\x02ev\x00\x02\x02\x01a\x03\x00\x01a\x03\x00"))), "listed twice")
 	require.ErrorContains(t, New("ev").LoadChunk(sealed([]byte("\x01\x02ev\x00\x02\x01\x01a\x02\x01\x00"+string(binary.AppendVarint(nil, math.MinInt64))))), "is outside")
@@ -217,12 +281,10 @@ func wideTable() (*Table, func()) {
 	}
 }
 
+// FuzzLoadChunk tries chunks of the first format whose checksum fits.
 func FuzzLoadChunk(f *testing.F) {
-	tb, fill := wideTable()
-	for range 100 {
-		fill()
-	}
-	b := tb.EncodeChunk(nil, 0)
+	b, err := os.ReadFile("testdata/chunk.v1.rest")
+	require.NoError(f, err)
 	f.Add(b[:len(b)-4])
 	f.Add([]byte("\x01\x08purchase\x00\x02\x01\x05color\x05\x00\x01\x03red\x01\x00\x02"))
 	f.Add([]byte("\x01\x08purchase\x00\x20\x01\x01f\x01\x03\x01\x00\x02\x02\x80\x04"))
@@ -232,19 +294,78 @@ func FuzzLoadChunk(f *testing.F) {
 		if tb.LoadChunk(b) == nil && len(b) < 4 {
 			t.Fatal("a chunk without a checksum")
 		}
-		tb = New("purchase")
-		if tb.LoadChunk(sealed(b)) != nil {
-			if tb.Len() != 0 || len(tb.Columns()) != 0 {
-				t.Fatal("the table changed in spite of the error")
-			}
-			return
-		}
-		again := reload(t, tb)
-		if again.Len() != tb.Len() || len(again.Columns()) != len(tb.Columns()) {
-			t.Fatal("a loaded chunk does not come back")
-		}
-		tb.Append()
+		loadOrNot(t, sealed(b))
 	})
+}
+
+// FuzzDirectory tries chunks of the second format whose directory has its checksum.
+func FuzzDirectory(f *testing.F) {
+	tb, fill := wideTable()
+	for range 100 {
+		fill()
+	}
+	b := tb.EncodeChunk(nil, 0)
+	n, size := binary.Uvarint(b[1:])
+	f.Add(b[1+size:1+size+int(n)], b[1+size+int(n)+4:])
+	f.Fuzz(func(t *testing.T, directory, blocks []byte) {
+		loadOrNot(t, append(sealed(append(binary.AppendUvarint([]byte{2}, uint64(len(directory))), directory...)), blocks...))
+	})
+}
+
+// FuzzCells tries a column whose block has its checksum.
+func FuzzCells(f *testing.F) {
+	f.Add(byte(Int64), uint16(3), uint16(3), []byte("\x01\x01\x14\x02\x1c"))
+	f.Add(byte(Float64), uint16(3), uint16(1), []byte("\x02\x01\x02\x00\xfa\x01"))
+	f.Add(byte(Dict), uint16(3), uint16(3), []byte("\x01\x01\x02\x01\x04"))
+	f.Add(byte(Bool), uint16(3), uint16(1), []byte("\x02\x02\x00\x04"))
+	f.Add(byte(Bytes), uint16(3), uint16(2), []byte("\x02\x05\x02\x04\x03hi"))
+	f.Fuzz(func(t *testing.T, kind byte, rows, present uint16, cells []byte) {
+		block := func(b []byte) []byte {
+			return binary.LittleEndian.AppendUint32(binary.AppendUvarint(nil, uint64(len(b))), slowCRC32C(b))
+		}
+		words := []byte("\x03red\x04blue")
+		d := binary.AppendUvarint([]byte("\x08purchase\x00"), uint64(rows))
+		d = binary.AppendUvarint(append(d, "\x01\x01c"+string(rune(kind))...), uint64(present))
+		if kind >= 128 {
+			return // its rune is two bytes
+		}
+		if Kind(kind) == Dict {
+			d = append(append(d, 0, 2), block(words)...)
+		} else {
+			words = nil
+		}
+		switch {
+		case present == 0:
+		case Kind(kind) == Int64:
+			d = append(d, 0, 0, 0)
+		case Kind(kind) == Float64:
+			d = append(d, make([]byte, 16)...)
+		}
+		if present > 0 {
+			d = append(d, block(cells)...)
+		} else {
+			cells = nil
+		}
+		b := sealed(append(binary.AppendUvarint([]byte{2}, uint64(len(d))), d...))
+		loadOrNot(t, append(append(b, words...), cells...))
+	})
+}
+
+// loadOrNot loads a chunk that anybody may have made: either the table is as it was, or the chunk comes back.
+func loadOrNot(t *testing.T, b []byte) {
+	tb := New("purchase")
+	if tb.LoadChunk(b) != nil {
+		if tb.Len() != 0 || len(tb.Columns()) != 0 {
+			t.Fatal("the table changed in spite of the error")
+		}
+		return
+	}
+	again := New("purchase")
+	require.NoError(t, again.LoadChunk(tb.EncodeChunk(nil, 0)))
+	if again.Len() != tb.Len() || len(again.Columns()) != len(tb.Columns()) {
+		t.Fatal("a loaded chunk does not come back")
+	}
+	tb.Append()
 }
 
 func BenchmarkAppendRow8Columns(b *testing.B) {
@@ -300,4 +421,20 @@ func BenchmarkScanFloats(b *testing.B) {
 		}
 	}
 	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/float64(tb.Len()), "ns/row")
+}
+
+func BenchmarkGetInt(b *testing.B) {
+	tb, fill := wideTable()
+	for range 100 * ChunkRows {
+		fill()
+	}
+	c := tb.Column("at")
+	var sum, i int64
+	for b.Loop() {
+		for range 1000 {
+			i = (i*1103515245 + 12345) & (1<<19 - 1)
+			sum += c.Int(uint32(i))
+		}
+	}
+	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/1000, "ns/get")
 }

@@ -9,46 +9,41 @@ import (
 	"slices"
 )
 
-// ErrDamaged is wrapped by errors of LoadChunk about bytes that are no chunk as EncodeChunk wrote it.
-var ErrDamaged = errors.New("the chunk is damaged: open the older checkpoint")
+// ErrDamaged is wrapped by errors about bytes that are no chunk as EncodeChunk wrote it.
+var ErrDamaged = errors.New("the chunk is damaged")
 
 // LoadChunk adds a chunk made by EncodeChunk to the end of the table, and the columns that the table lacks. Chunks are
 // loaded in order from 0, and none follows a partial one. b is not kept. After an error the table is as it was.
+//
+// Of a full chunk of a table with a source, only the directory and the strings that are new to dictionaries are read: the
+// cells are checked and decoded when a getter needs them.
 func (t *Table) LoadChunk(b []byte) error {
 	if t.frozen {
 		return fmt.Errorf("column: table %s is a frozen copy: load into the original", t.name)
 	}
-	r := reader{b: b, table: t.name, chunk: -1}
-	if len(b) < 5 || crc32.Checksum(b[:len(b)-4], castagnoli) != binary.LittleEndian.Uint32(b[len(b)-4:]) {
-		r.failf("%d bytes do not have the checksum they end with", len(b))
-		return r.err
-	}
-	r.b = b[:len(b)-4]
-	if v := r.byte(); v != formatVersion {
-		return fmt.Errorf("column: table %s: a chunk of format %d, this program reads format %d: use the version that wrote it", t.name, v, formatVersion)
-	}
-	name := r.bytes()
-	k, rows, columns := r.uvarint(), r.uvarint(), r.uvarint()
+	r := &reader{table: t.name, chunk: -1}
+	version := r.open(b)
+	k, rows, columns := r.head()
 	switch {
 	case r.err != nil:
 		return r.err
-	case string(name) != t.name:
-		return fmt.Errorf("column: table %s: this is a chunk of table %.100q", t.name, name)
-	case rows < 1 || rows > ChunkRows || columns > MaxColumns || k > math.MaxUint32/ChunkRows:
-		r.failf("chunk %d with %d rows and %d columns: at most %d and %d", k, rows, columns, ChunkRows, MaxColumns)
-		return r.err
-	case k*ChunkRows != uint64(t.ext.rows):
+	case k*ChunkRows != int(t.ext.rows):
 		return fmt.Errorf("column: table %s chunk %d cannot follow %d rows: load full chunks in order from 0", t.name, k, t.ext.rows)
 	}
-	r.chunk, r.rows = int(k), int(rows)
 	ext := t.ext
 	ext.makeRoom(ext.rows + uint32(rows))
-	r.room = int(min(ext.room-ext.rows, ChunkRows))
+	r.room = ext.roomIn(k)
+	full := rows == ChunkRows
 
-	staged := make([]stagedColumn, 0, min(columns, uint64(len(r.b))))
+	staged := make([]stagedColumn, 0, min(columns, len(r.b)))
 	seen := map[string]bool{}
 	for range columns {
-		s := r.stage(t)
+		var s stagedColumn
+		if version == 1 {
+			s = r.column1(t)
+		} else {
+			s = r.stage(t, full && t.src.read != nil)
+		}
 		if r.err == nil && seen[s.name] {
 			r.failf("is listed twice")
 		}
@@ -58,9 +53,9 @@ func (t *Table) LoadChunk(b []byte) error {
 		seen[s.name] = true
 		staged = append(staged, s)
 	}
-	r.column = ""
-	if len(r.b) != 0 {
-		r.failf("%d bytes follow the last column", len(r.b))
+	r.column = nil
+	if n := len(r.b) + len(r.blocks); n != 0 {
+		r.failf("%d bytes follow the last column", n)
 		return r.err
 	}
 	if len(t.columns)+countNew(t, staged) > MaxColumns {
@@ -68,20 +63,28 @@ func (t *Table) LoadChunk(b []byte) error {
 		return r.err
 	}
 
-	if t.ext.rows > 0 {
-		t.seal()
-	}
 	t.grow(ext.rows + uint32(rows))
 	for i := range staged {
 		s := &staged[i]
 		c := t.Add(s.name, s.kind)
-		for _, entry := range s.entries {
-			c.dict.add(entry)
+		for _, word := range s.words {
+			c.dict.add(word)
 		}
-		c.open = s.page
+		if s.slot != nil {
+			s.slot.entries = uint32(s.codes)
+			c.chunks = append(c.chunks, s.slot)
+		} else {
+			c.open = s.page
+		}
 	}
 	t.ext.rows += uint32(rows)
 	t.ext.writable = 0
+	if full {
+		if t.src.read != nil {
+			t.stored = k + 1
+		}
+		t.seal(version == 1)
+	}
 	return nil
 }
 
@@ -96,70 +99,255 @@ func countNew(t *Table, staged []stagedColumn) (n int) {
 
 // stagedColumn is one column's part of a chunk that is read but not yet in the table.
 type stagedColumn struct {
-	name    string
-	kind    Kind
-	entries []string
-	page    page
+	name  string
+	kind  Kind
+	words []string // that the dictionary gains
+	codes int      // entries of the dictionary with them
+	page  page
+	slot  *slot // instead of the page, when the cells were left in the source
 }
 
-func (r *reader) stage(t *Table) (s stagedColumn) {
-	if r.column != "" {
-		r.column = "after " + r.column
+// open reads a chunk's version and leaves r at its head.
+func (r *reader) open(b []byte) (version byte) {
+	r.b = b
+	switch version = r.byte(); version {
+	case 1:
+		r.open1(b)
+	case formatVersion:
+		n := r.uvarint()
+		if n > uint64(len(r.b)) {
+			r.failf("%d bytes are left where %d are needed", len(r.b), n)
+			return version
+		}
+		dir := r.take(int(n))
+		before := b[:len(b)-len(r.b)]
+		sum := r.take(4)
+		if r.err == nil && crc32.Checksum(before, castagnoli) != binary.LittleEndian.Uint32(sum) {
+			r.failf("the directory does not have its checksum")
+		}
+		if r.err == nil {
+			r.b, r.blocks = dir, r.b
+		}
+	default:
+		r.failf("format %d, and formats 1 and %d are known (a newer program may have written it)", version, formatVersion)
 	}
-	s.name = string(r.bytes())
-	s.kind = Kind(r.byte())
+	return version
+}
+
+// head reads what a chunk says of itself before it lists its columns.
+func (r *reader) head() (k, rows, columns int) {
+	name := r.bytes()
+	number, n, listed := r.uvarint(), r.uvarint(), r.uvarint()
+	switch {
+	case r.err != nil:
+		return 0, 0, 0
+	case string(name) != r.table:
+		r.err = fmt.Errorf("column: table %s: this is a chunk of table %.100q", r.table, name)
+		return 0, 0, 0
+	case n < 1 || n > ChunkRows || listed > MaxColumns || number > math.MaxUint32/ChunkRows:
+		r.failf("chunk %d with %d rows and %d columns: at most %d and %d", number, n, listed, ChunkRows, MaxColumns)
+		return 0, 0, 0
+	}
+	r.chunk, r.rows = int(number), int(n)
+	return int(number), int(n), int(listed)
+}
+
+// listing is what the directory says about one column.
+type listing struct {
+	name          []byte
+	kind          Kind
+	present       int
+	before, added uint64 // Dict
+	words, cells  block
+	stats
+}
+
+// block is a run of bytes with the checksum it should have.
+type block struct {
+	b   []byte
+	sum uint32
+}
+
+func (r *reader) block() (b block) {
+	n := r.uvarint()
+	sum := r.take(4)
+	if r.err == nil && n > uint64(len(r.blocks)) {
+		r.failf("%d bytes are left where %d are needed", len(r.blocks), n)
+	}
+	if r.err != nil {
+		return b
+	}
+	b = block{r.blocks[:n], binary.LittleEndian.Uint32(sum)}
+	r.blocks = r.blocks[n:]
+	return b
+}
+
+// listing reads the directory's next column.
+func (r *reader) listing() (l listing) {
+	r.nameColumn(&l.name, &l.kind)
+	n := r.uvarint()
+	if r.err == nil && n > uint64(r.rows) {
+		r.failf("%d values in %d rows", n, r.rows)
+	}
+	if l.kind == Dict {
+		if l.before, l.added = r.uvarint(), r.uvarint(); l.added > 0 {
+			l.words = r.block()
+		}
+	}
+	if l.present = int(n); r.err != nil || n == 0 {
+		return l
+	}
+	switch l.kind {
+	case Int64:
+		l.lo, l.hi, l.sorted, l.ranged = uint64(r.varint()), uint64(r.varint()), r.byte() == 1, true
+	case Float64:
+		if b := r.take(16); r.err == nil {
+			l.lo, l.hi, l.ranged = binary.LittleEndian.Uint64(b), binary.LittleEndian.Uint64(b[8:]), true
+		}
+	}
+	l.cells = r.block()
+	return l
+}
+
+func (r *reader) nameColumn(name *[]byte, kind *Kind) {
+	if r.column != nil {
+		r.column = fmt.Appendf(nil, "after %s", r.column)
+	}
+	*name, *kind = r.bytes(), Kind(r.byte())
+	if r.err != nil {
+		return
+	}
+	r.column = *name
+	if len(*name) > MaxName || *kind < Float64 || *kind > Bytes {
+		r.failf("a name of %d bytes and %s", len(*name), *kind)
+	}
+}
+
+// stage reads a column of the chunk; its cells only when they are not left in the source.
+func (r *reader) stage(t *Table, leave bool) (s stagedColumn) {
+	l := r.listing()
+	have := r.have(t, string(l.name), l.kind)
 	if r.err != nil {
 		return s
 	}
-	r.column = s.name
-	have := t.Column(s.name)
-	switch {
-	case len(s.name) > MaxName || s.kind < Float64 || s.kind > Bytes:
-		r.failf("a name of %d bytes and %s", len(s.name), s.kind)
-	case have != nil && have.kind != s.kind:
-		r.err = fmt.Errorf("column: table %s chunk %d column %s: it is %s there and %s in the table", r.table, r.chunk, s.name, s.kind, have.kind)
-	}
-	codes := 0
-	if s.kind == Dict && r.err == nil {
+	s.name, s.kind = string(l.name), l.kind
+	dir := r.b
+	if l.kind == Dict {
 		var d *Dictionary
 		if have != nil {
 			d = have.dict
 		}
-		s.entries, codes = r.entries(d)
+		r.enter(l.words)
+		s.words, s.codes = r.newWords(d, l.before, l.added)
+		r.leave()
 	}
-	r.presence()
-	if r.err != nil || len(r.present) == 0 {
-		return s
+	switch {
+	case r.err != nil || l.present == 0:
+	case leave:
+		s.slot = newSlot(nil)
+		s.slot.stats = l.stats
+	default:
+		s.page = r.listedCells(l, s.codes)
 	}
-	switch s.kind {
-	case Float64:
-		s.page.floats = r.floats()
-	case Int64:
-		if r.read(AbsentInt+1, math.MaxInt64) {
-			s.page.ints = place(r, filled(nil, r.room, int64(AbsentInt)))
-		}
-	case Uint32:
-		if r.read(1, math.MaxUint32) {
-			s.page.uints = place(r, make([]uint32, r.room))
-		}
-	case Dict:
-		if r.read(1, int64(codes)) {
-			s.page.codes = r.codes()
-		}
-	case Bool:
-		if r.read(boolFalse, boolTrue) {
-			s.page.bools = place(r, make([]uint8, r.room))
-		}
-	case Bytes:
-		s.page.spans, s.page.arena = r.spans()
+	if r.err == nil {
+		r.b = dir
 	}
 	return s
 }
 
-// entries reads the strings that a dictionary gains, and returns them and how many codes there are with them. d is nil when
-// the table has no such column yet.
-func (r *reader) entries(d *Dictionary) (added []string, codes int) {
-	before, n := r.uvarint(), r.uvarint()
+// have returns the table's column of that name, nil when there is none.
+func (r *reader) have(t *Table, name string, kind Kind) *Column {
+	c := t.Column(name)
+	if r.err == nil && c != nil && c.kind != kind {
+		r.err = fmt.Errorf("column: table %s chunk %d column %s: it is %s there and %s in the table", r.table, r.chunk, name, kind, c.kind)
+	}
+	return c
+}
+
+// enter goes to a block, leave makes sure that all of it was read.
+func (r *reader) enter(b block) {
+	if r.err == nil && crc32.Checksum(b.b, castagnoli) != b.sum {
+		r.failf("its bytes do not have their checksum")
+	}
+	if r.err == nil {
+		r.b = b.b
+	}
+}
+
+func (r *reader) leave() {
+	if r.err == nil && len(r.b) != 0 {
+		r.failf("%d bytes follow the last value", len(r.b))
+	}
+}
+
+func (r *reader) listedCells(l listing, codes int) (p page) {
+	r.enter(l.cells)
+	p = r.cells(l.kind, codes)
+	r.leave()
+	if r.err == nil && len(r.present) != l.present {
+		r.failf("%d values where the directory says %d", len(r.present), l.present)
+	}
+	return p
+}
+
+// column2 reads one column of chunk k of its table again.
+func (r *reader) column2(chunk []byte, c *Column, k int) (*page, error) {
+	*r = reader{table: c.src.table, chunk: k, room: ChunkRows, present: r.present, vals: r.vals}
+	version := r.open(chunk)
+	number, rows, columns := r.head()
+	if r.err == nil && (version == 1 || number != k || rows != ChunkRows) {
+		r.failf("it is chunk %d with %d rows in format %d, and was chunk %d with %d", number, rows, version, k, ChunkRows)
+	}
+	for range columns {
+		l := r.listing()
+		if r.err != nil || string(l.name) != c.name || l.kind != c.kind {
+			continue
+		}
+		if l.present == 0 { // there were cells, all of them cleared
+			return empty, nil
+		}
+		p := r.listedCells(l, int(c.chunks[k].entries))
+		return &p, r.err
+	}
+	r.column = nil
+	r.failf("column %s is not listed", c.name)
+	return nil, r.err
+}
+
+// cells reads the presence and the values of a column; codes is the highest code there is.
+func (r *reader) cells(kind Kind, codes int) (p page) {
+	r.presence()
+	if r.err != nil || len(r.present) == 0 {
+		return p
+	}
+	switch kind {
+	case Float64:
+		p.floats = r.floats()
+	case Int64:
+		if r.read(AbsentInt+1, math.MaxInt64) {
+			p.ints = place(r, filled(nil, r.room, int64(AbsentInt)))
+		}
+	case Uint32:
+		if r.read(1, math.MaxUint32) {
+			p.uints = place(r, make([]uint32, r.room))
+		}
+	case Dict:
+		if r.read(1, int64(codes)) {
+			p.codes = r.codes()
+		}
+	case Bool:
+		if r.read(boolFalse, boolTrue) {
+			p.bools = place(r, make([]uint8, r.room))
+		}
+	case Bytes:
+		p.spans, p.arena = r.spans()
+	}
+	return p
+}
+
+// newWords reads the n strings that a dictionary gains, and returns them and how many codes there are with them. d is nil
+// when the table has no such column yet.
+func (r *reader) newWords(d *Dictionary, before, n uint64) (added []string, codes int) {
 	have := 0
 	if d != nil {
 		have = d.Len()
@@ -237,6 +425,12 @@ func (r *reader) read(low, high int64) bool {
 
 // place puts the integers that were read into the cells of their rows.
 func place[T int64 | uint32 | uint16 | uint8](r *reader, cells []T) []T {
+	if len(r.present) == r.rows { // all of them
+		for i, v := range r.vals {
+			cells[i] = T(v)
+		}
+		return cells
+	}
 	for i, row := range r.present {
 		cells[row] = T(r.vals[i])
 	}

@@ -4,20 +4,32 @@ import (
 	"encoding/binary"
 	"hash/crc32"
 	"math"
+	"sync"
 )
 
 // A chunk in bytes, integers as uvarints unless said otherwise, strings as length and bytes:
 //
-//	version (1 byte)  table name  chunk number  rows  columns  then for each column in order of creation:
-//	    name  kind (1 byte)
-//	    Dict only: entries before this chunk, new entries, their strings
-//	    presence (1 byte), then where some rows are absent: which ones are there
-//	    the values of the rows that are there, as below
-//	CRC32C of all before it (4 bytes, little endian)
+//	version (1 byte)  length of the directory  directory  CRC32C of all before it (4 bytes, little endian)  blocks
+//
+// The directory is
+//
+//	table name  chunk number  rows  columns  then for each column in order of creation:
+//	    name  kind (1 byte)  number of rows that are there
+//	    Dict only: entries before this chunk, new entries, and where there are new ones the block of their strings
+//	    where some rows are there: statistics, the block of their cells
+//
+// It lists a block as its length and its CRC32C (4 bytes), and the blocks follow in the same order: one column is read and
+// checked without the others. Statistics are, for Int64, the lowest and the highest cell (varints) and 1 when the chunk is
+// sorted, else 0 (1 byte); for Float64 the lowest and the highest (8 bytes each). A block of cells is
+//
+//	presence (1 byte), then where some rows are absent: which ones are there
+//	the values of the rows that are there, as below
 //
 // Int64, Uint32, Bool and Dict are integers (ints.go). Bytes is the lengths as integers, then the bytes. Float64 is one
 // byte, then integers, or integers to be divided by 100, or 8 bytes each. A column made after the chunk was full is not listed.
-const formatVersion = 1
+//
+// Version 1 had no directory: see format1.go.
+const formatVersion = 2
 
 const (
 	presentNone = 0
@@ -36,7 +48,6 @@ var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
 // EncodeChunk appends chunk k in bytes to dst. The bytes of a full chunk are the same whenever they are made.
 func (t *Table) EncodeChunk(dst []byte, k int) []byte {
-	start := len(dst)
 	end := uint64(k+1) * ChunkRows
 	listed := 0
 	for _, c := range t.columns {
@@ -44,54 +55,104 @@ func (t *Table) EncodeChunk(dst []byte, k int) []byte {
 			listed++
 		}
 	}
-	dst = append(dst, formatVersion)
-	dst = appendString(dst, t.name)
-	dst = binary.AppendUvarint(dst, uint64(k))
-	dst = binary.AppendUvarint(dst, uint64(t.ext.rowsIn(k)))
-	dst = binary.AppendUvarint(dst, uint64(listed))
-	var e encoder
+	e := encoders.Get().(*encoder)
+	defer encoders.Put(e)
+	e.blocks = e.blocks[:0]
+	e.dir = appendString(e.dir[:0], t.name)
+	e.dir = binary.AppendUvarint(e.dir, uint64(k))
+	e.dir = binary.AppendUvarint(e.dir, uint64(t.ext.rowsIn(k)))
+	e.dir = binary.AppendUvarint(e.dir, uint64(listed))
 	for _, c := range t.columns {
 		if uint64(c.since) < end {
-			dst = e.column(dst, c, k)
+			e.column(c, k)
 		}
 	}
-	return binary.LittleEndian.AppendUint32(dst, crc32.Checksum(dst[start:], castagnoli))
+	start := len(dst)
+	dst = append(dst, formatVersion)
+	dst = binary.AppendUvarint(dst, uint64(len(e.dir)))
+	dst = append(dst, e.dir...)
+	dst = binary.LittleEndian.AppendUint32(dst, crc32.Checksum(dst[start:], castagnoli))
+	return append(dst, e.blocks...)
 }
 
-// encoder holds the present rows of one column and their values as integers. It is used again for the next column.
+// encoder holds the directory and the blocks so far, and of one column the present rows and their values as integers.
 type encoder struct {
-	rows []int64
-	vals []int64
+	dir    []byte
+	blocks []byte
+	rows   []int64
+	vals   []int64
 }
+
+// encoders keeps the scratch memory of encoders.
+var encoders = sync.Pool{New: func() any { return new(encoder) }}
 
 func (e *encoder) add(row int, v int64) {
 	e.rows = append(e.rows, int64(row))
 	e.vals = append(e.vals, v)
 }
 
-func (e *encoder) column(dst []byte, c *Column, k int) []byte {
-	dst = appendString(dst, c.name)
-	dst = append(dst, byte(c.kind))
+func (e *encoder) column(c *Column, k int) {
+	p := c.chunk(k).first(c.ext.rowsIn(k))
+	e.gather(c.kind, &p)
+	e.dir = appendString(e.dir, c.name)
+	e.dir = append(e.dir, byte(c.kind))
+	e.dir = binary.AppendUvarint(e.dir, uint64(len(e.vals)))
 	if c.kind == Dict {
 		from, to := c.firstUsed(k)
-		dst = binary.AppendUvarint(dst, uint64(from))
-		dst = binary.AppendUvarint(dst, uint64(to-from))
+		e.dir = binary.AppendUvarint(e.dir, uint64(from))
+		e.dir = binary.AppendUvarint(e.dir, uint64(to-from))
+		start := len(e.blocks)
 		for code := from + 1; code <= to; code++ {
-			dst = appendString(dst, c.dict.String(uint32(code)))
+			e.blocks = appendString(e.blocks, c.dict.String(uint32(code)))
+		}
+		if to > from {
+			e.list(start)
 		}
 	}
-	e.gather(c, k)
-	dst = e.presence(dst, c.ext.rowsIn(k))
 	if len(e.vals) == 0 {
-		return dst
+		return
 	}
-	switch c.kind {
+	switch s := c.statsOf(k, &p); c.kind {
+	case Int64:
+		e.dir = binary.AppendVarint(e.dir, int64(s.lo))
+		e.dir = binary.AppendVarint(e.dir, int64(s.hi))
+		sorted := byte(0)
+		if s.sorted {
+			sorted = 1
+		}
+		e.dir = append(e.dir, sorted)
+	case Float64:
+		e.dir = binary.LittleEndian.AppendUint64(e.dir, s.lo)
+		e.dir = binary.LittleEndian.AppendUint64(e.dir, s.hi)
+	}
+	start := len(e.blocks)
+	e.blocks = e.cells(e.blocks, c.kind, &p, c.ext.rowsIn(k))
+	e.list(start)
+}
+
+// statsOf returns the statistics of chunk k, whose cells are p.
+func (c *Column) statsOf(k int, p *page) stats {
+	if k < len(c.chunks) {
+		return c.chunks[k].stats
+	}
+	return measure(p)
+}
+
+// list enters the block that begins at start into the directory.
+func (e *encoder) list(start int) {
+	e.dir = binary.AppendUvarint(e.dir, uint64(len(e.blocks)-start))
+	e.dir = binary.LittleEndian.AppendUint32(e.dir, crc32.Checksum(e.blocks[start:], castagnoli))
+}
+
+func (e *encoder) cells(dst []byte, kind Kind, p *page, rows int) []byte {
+	dst = e.presence(dst, rows)
+	switch kind {
 	case Float64:
 		return e.floats(dst)
 	case Bytes:
 		dst = appendInts(dst, e.vals)
 		for _, row := range e.rows {
-			dst = append(dst, c.Bytes(uint32(k*ChunkRows+int(row)))...)
+			dst = append(dst, p.bytes(int(row))...)
 		}
 		return dst
 	}
@@ -99,42 +160,41 @@ func (e *encoder) column(dst []byte, c *Column, k int) []byte {
 }
 
 // gather collects the present rows of a chunk: floats as their bits, bytes as their lengths.
-func (e *encoder) gather(c *Column, k int) {
+func (e *encoder) gather(kind Kind, p *page) {
 	e.rows, e.vals = e.rows[:0], e.vals[:0]
-	switch c.kind {
+	switch kind {
 	case Float64:
-		for i, v := range c.Floats(k) {
+		for i, v := range p.floats {
 			if v == v {
 				e.add(i, int64(math.Float64bits(v)))
 			}
 		}
 	case Int64:
-		for i, v := range c.Ints(k) {
+		for i, v := range p.ints {
 			if v != AbsentInt {
 				e.add(i, v)
 			}
 		}
 	case Uint32:
-		for i, v := range c.Uints(k) {
+		for i, v := range p.uints {
 			if v != 0 {
 				e.add(i, int64(v))
 			}
 		}
 	case Dict:
-		codes := c.Codes(k)
-		for i := range codes.Len() {
-			if v := codes.At(i); v != 0 {
+		for i := range p.codes.Len() {
+			if v := p.codes.At(i); v != 0 {
 				e.add(i, int64(v))
 			}
 		}
 	case Bool:
-		for i, v := range c.Bools(k) {
+		for i, v := range p.bools {
 			if v != 0 {
 				e.add(i, int64(v))
 			}
 		}
 	case Bytes:
-		for i, v := range first(c.chunk(k).spans, c.ext.rowsIn(k)) {
+		for i, v := range p.spans {
 			if v != 0 {
 				e.add(i, int64(v&spanMask)-1)
 			}

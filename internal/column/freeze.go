@@ -16,7 +16,7 @@ func (t *Table) Freeze() *Table {
 	if f := t.copy; f != nil && f.ext.rows == t.ext.rows && len(f.columns) == len(t.columns) {
 		return f
 	}
-	f := &Table{name: t.name, sealed: t.sealed, columns: make([]*Column, len(t.columns)), byName: t.byName, frozen: true,
+	f := &Table{name: t.name, sealed: t.sealed, stored: t.stored, src: t.src, columns: make([]*Column, len(t.columns)), byName: t.byName, frozen: true,
 		ext: extent{rows: t.ext.rows, room: t.ext.rows}}
 	all := make([]Column, len(t.columns))
 	for i, c := range t.columns {
@@ -47,7 +47,7 @@ func (c *Column) Freeze() *Column {
 }
 
 func (c *Column) frozenCopy(ext *extent) Column {
-	return Column{name: c.name, kind: c.kind, ext: ext, since: c.since, vector: c.vector, frozen: true,
+	return Column{name: c.name, kind: c.kind, ext: ext, since: c.since, vector: c.vector, frozen: true, src: c.src,
 		dict: c.dict.freeze(), chunks: c.chunks, open: c.open.first(ext.rowsIn(len(c.chunks)))}
 }
 

@@ -87,11 +87,7 @@ func (r *reader) ints(vals []int64) {
 	case intsPacked:
 		r.packed(vals)
 	case intsDeltas:
-		var v int64
-		for i := range vals {
-			v += r.varint()
-			vals[i] = v
-		}
+		r.deltas(vals)
 	case intsWide:
 		if b := r.take(8 * len(vals)); r.err == nil {
 			for i := range vals {
@@ -101,6 +97,22 @@ func (r *reader) ints(vals []int64) {
 	default:
 		r.failf("unknown form %d of integers", form)
 	}
+}
+
+func (r *reader) deltas(vals []int64) {
+	var v int64
+	b := r.b
+	for i := range vals {
+		d, n := binary.Varint(b)
+		if n <= 0 {
+			r.failf("a number is cut off")
+			return
+		}
+		b = b[n:]
+		v += d
+		vals[i] = v
+	}
+	r.b = b
 }
 
 func (r *reader) packed(vals []int64) {

@@ -3,6 +3,7 @@ package column
 import (
 	"math"
 	"sync/atomic"
+	"unsafe"
 )
 
 // smallRows is the room that a first chunk starts with. Portals have many small tables, so a first chunk doubles until it
@@ -121,15 +122,34 @@ const (
 	spanMask = 1<<spanBits - 1
 )
 
-// slot is the place of one chunk of one column, and what is known about its cells without looking at them. The slot of
-// a table's sealed chunk never changes; that of a vector belongs to the writer while its epoch is the vector's.
+// size returns the bytes of memory that a page takes.
+func (p *page) size() int64 {
+	n := 8*cap(p.floats) + 8*cap(p.ints) + 4*cap(p.uints) + cap(p.bools) +
+		cap(p.codes.B) + 2*cap(p.codes.H) + 4*cap(p.codes.W) + 8*cap(p.spans) + cap(p.arena)
+	if n == 0 {
+		return 0
+	}
+	return int64(n) + int64(unsafe.Sizeof(*p))
+}
+
+// slot is the place of one chunk of one column, and what is known about its cells without looking at them. Of a table's
+// sealed chunk only the page comes and goes; a vector's slot belongs to the writer while its epoch is the vector's.
 type slot struct {
-	page    atomic.Pointer[page]
-	lo, hi  uint64 // the lowest and highest present cell of Int64 (as it is) and Float64 (its bits)
-	ranged  bool   // lo and hi are known: some cell is present
-	sorted  bool   // every cell of an Int64 chunk is present and none is lower than the one before it
+	page atomic.Pointer[page] // nil: to be had from the cache, or read from the table's source
+	stats
+	fixed   bool   // never dropped: it was read from a format without a directory
 	entries uint32 // Dict: entries there were at the end of this chunk
 	epoch   uint64
+	// Under the cache's lock: the page that nobody has read since the hand came by, and the bytes counted for it.
+	cold    *page
+	counted int64
+}
+
+// stats are what a full chunk's cells are like.
+type stats struct {
+	lo, hi uint64 // the lowest and highest present cell of Int64 (as it is) and Float64 (its bits)
+	ranged bool   // lo and hi are known: some cell is present
+	sorted bool   // every cell of an Int64 chunk is present and none is lower than the one before it
 }
 
 // absentSlot stands for the chunks that were full before a column was made.
@@ -145,8 +165,8 @@ func newSlot(p *page) *slot {
 	return s
 }
 
-// measure computes what a slot says about a full chunk.
-func (s *slot) measure(p *page) {
+// measure computes the statistics of a page.
+func measure(p *page) (s stats) {
 	switch {
 	case p.ints != nil:
 		lo, hi, last := int64(math.MaxInt64), int64(AbsentInt), int64(AbsentInt+1)
@@ -161,7 +181,9 @@ func (s *slot) measure(p *page) {
 			}
 			hi = max(hi, v)
 		}
-		s.lo, s.hi, s.ranged = uint64(lo), uint64(hi), hi != AbsentInt
+		if s.ranged = hi != AbsentInt; s.ranged {
+			s.lo, s.hi = uint64(lo), uint64(hi)
+		}
 	case p.floats != nil:
 		lo, hi := math.Inf(1), math.Inf(-1)
 		for _, v := range p.floats {
@@ -170,6 +192,9 @@ func (s *slot) measure(p *page) {
 				lo, hi = min(lo, v), max(hi, v)
 			}
 		}
-		s.lo, s.hi = math.Float64bits(lo), math.Float64bits(hi)
+		if s.ranged {
+			s.lo, s.hi = math.Float64bits(lo), math.Float64bits(hi)
+		}
 	}
+	return s
 }

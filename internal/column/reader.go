@@ -3,16 +3,18 @@ package column
 import (
 	"encoding/binary"
 	"fmt"
+	"math"
 )
 
 // reader reads the front of b. After the first error it returns zeros, and err names the place.
 type reader struct {
-	b     []byte
-	err   error
-	table string
-	chunk int
-	// The column being read, "" between columns; rows of the chunk; cells to make room for.
-	column string
+	b      []byte
+	err    error
+	table  string
+	chunk  int
+	blocks []byte // those the directory has not come to
+	// The column being read, nil before the first and after the last; rows of the chunk; cells to make room for.
+	column []byte
 	rows   int
 	room   int
 	// Scratch for one column: the rows that are there, and their values.
@@ -29,7 +31,7 @@ func (r *reader) failf(format string, args ...any) {
 	if r.chunk >= 0 {
 		place += fmt.Sprintf(" chunk %d", r.chunk)
 	}
-	if r.column != "" {
+	if r.column != nil {
 		place += fmt.Sprintf(" column %.100s", r.column)
 	}
 	r.err = fmt.Errorf("column: %s: %s: %w", place, fmt.Sprintf(format, args...), ErrDamaged)
@@ -87,6 +89,13 @@ func (r *reader) bytes() []byte {
 func (r *reader) within(low, high int64) bool {
 	if r.err != nil {
 		return false
+	}
+	lowest, highest := int64(math.MaxInt64), int64(math.MinInt64)
+	for _, v := range r.vals {
+		lowest, highest = min(lowest, v), max(highest, v)
+	}
+	if lowest >= low && highest <= high {
+		return true
 	}
 	for i, v := range r.vals {
 		if v < low || v > high {

@@ -17,6 +17,7 @@ type Column struct {
 	since  uint32 // rows that the table had when the column was made
 	ext    *extent
 	dict   *Dictionary
+	src    *chunkSource // of a table
 
 	chunks []*slot // the sealed chunks of a table, all of a vector
 	open   page    // the chunk after them; a vector has none
@@ -74,18 +75,39 @@ func (c *Column) Dict() *Dictionary { return c.dict }
 
 // page returns the cells of chunk k.
 func (c *Column) page(k int) *page {
+	if p := c.sealedPage(k); p != nil {
+		return p
+	}
+	return c.otherPage(k)
+}
+
+// sealedPage is page for what is at hand, else nil. It is small enough to be inlined, and getters of single cells use it
+// themselves: reading a cell is one call, not two.
+func (c *Column) sealedPage(k int) *page {
 	if k < len(c.chunks) {
 		return c.chunks[k].page.Load()
 	}
-	if k == len(c.chunks) {
+	return nil
+}
+
+// otherPage is page for the open chunk, for a chunk that is not at hand, and for none.
+func (c *Column) otherPage(k int) *page {
+	switch {
+	case k == len(c.chunks):
 		return &c.open
+	case k < len(c.chunks):
+		return c.fetch(k)
 	}
 	return empty
 }
 
 // Float returns row i of a Float64 column, NaN when absent.
 func (c *Column) Float(i uint32) float64 {
-	if p, j := c.page(int(i>>chunkBits)), int(i&chunkMask); j < len(p.floats) {
+	p := c.sealedPage(int(i >> chunkBits))
+	if p == nil {
+		p = c.otherPage(int(i >> chunkBits))
+	}
+	if j := i & chunkMask; int(j) < len(p.floats) {
 		return p.floats[j]
 	}
 	return math.NaN()
@@ -93,7 +115,11 @@ func (c *Column) Float(i uint32) float64 {
 
 // Int returns row i of an Int64 column, AbsentInt when absent.
 func (c *Column) Int(i uint32) int64 {
-	if p, j := c.page(int(i>>chunkBits)), int(i&chunkMask); j < len(p.ints) {
+	p := c.sealedPage(int(i >> chunkBits))
+	if p == nil {
+		p = c.otherPage(int(i >> chunkBits))
+	}
+	if j := i & chunkMask; int(j) < len(p.ints) {
 		return p.ints[j]
 	}
 	return AbsentInt
@@ -101,7 +127,11 @@ func (c *Column) Int(i uint32) int64 {
 
 // Uint returns row i of a Uint32 column, 0 when absent.
 func (c *Column) Uint(i uint32) uint32 {
-	if p, j := c.page(int(i>>chunkBits)), int(i&chunkMask); j < len(p.uints) {
+	p := c.sealedPage(int(i >> chunkBits))
+	if p == nil {
+		p = c.otherPage(int(i >> chunkBits))
+	}
+	if j := i & chunkMask; int(j) < len(p.uints) {
 		return p.uints[j]
 	}
 	return 0
@@ -109,7 +139,11 @@ func (c *Column) Uint(i uint32) uint32 {
 
 // Bool returns row i of a Bool column; ok is false when it is absent.
 func (c *Column) Bool(i uint32) (v, ok bool) {
-	if p, j := c.page(int(i>>chunkBits)), int(i&chunkMask); j < len(p.bools) {
+	p := c.sealedPage(int(i >> chunkBits))
+	if p == nil {
+		p = c.otherPage(int(i >> chunkBits))
+	}
+	if j := i & chunkMask; int(j) < len(p.bools) {
 		return p.bools[j] == boolTrue, p.bools[j] != 0
 	}
 	return false, false

@@ -85,9 +85,37 @@ func (c *checkpointer) sealNext(e *Engine, enough int) (side []change) {
 		counts[t.Name()] = k
 	}
 	if side != nil {
-		c.after = func() { c.sealed = counts }
+		tables := e.state.Tables()
+		c.after = func() {
+			c.sealed = counts
+			for _, t := range tables { // from now on what was written may be dropped from memory
+				e.setSource(t)
+				t.SetStored(counts[t.Name()])
+			}
+		}
 	}
 	return side
+}
+
+// setSource lets a table read its sealed chunks from the store again.
+func (e *Engine) setSource(t *column.Table) {
+	t.SetSource(e.cache, func(k int, read func([]byte) error) error {
+		return e.readChunk(e.idle, t.Name(), k, 0, read)
+	})
+}
+
+// readChunk calls read with a chunk; sequence is that of the checkpoint of a partial one, 0 for one that is sealed.
+func (e *Engine) readChunk(ctx context.Context, table string, k int, sequence uint64, read func([]byte) error) error {
+	return e.store.View(ctx, func(r store.Reader) error {
+		b, err := r.Get(e.keys.Block(table, uint32(k), sequence))
+		if errors.Is(err, store.ErrNotFound) {
+			return fmt.Errorf("%w: it is not there", column.ErrDamaged)
+		}
+		if err != nil {
+			return err
+		}
+		return read(b)
+	})
 }
 
 // finish encodes the partial chunks and the manifest, and forgets the oldest checkpoint.
@@ -269,18 +297,13 @@ func (e *Engine) readManifests(ctx context.Context) (out []*manifest, first uint
 }
 
 func (e *Engine) loadCheckpoint(ctx context.Context, m *manifest) (*fold.State, error) {
-	return fold.Load(m.State, func(table string, k int) (b []byte, err error) {
+	return fold.Load(m.State, func(table string, k int, read func([]byte) error) error {
 		sequence := uint64(0)
 		if (k+1)*column.ChunkRows > m.State.Tables[table] {
 			sequence = m.Sequence
 		}
-		err = e.store.View(ctx, func(r store.Reader) error {
-			v, err := r.Get(e.keys.Block(table, uint32(k), sequence))
-			b = append([]byte(nil), v...)
-			return err
-		})
-		return b, err
-	})
+		return e.readChunk(ctx, table, k, sequence, read)
+	}, e.setSource)
 }
 
 // Portals returns the names of the portals in a store, in order.

@@ -21,6 +21,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/embedcdp/cdp/internal/column"
 	"github.com/embedcdp/cdp/internal/fold"
 	"github.com/embedcdp/cdp/internal/keyspace"
 	"github.com/embedcdp/cdp/internal/record"
@@ -39,6 +40,7 @@ type Options struct {
 	Portal          string
 	Now             func() time.Time
 	CheckpointBytes int64 // log bytes between checkpoints; 0 = 64 MiB
+	CacheBytes      int64 // memory for chunks of tables that can be read again; 0 = 256 MiB, negative = no bound
 	Log             *slog.Logger
 }
 
@@ -65,6 +67,7 @@ type Engine struct {
 	mu    sync.RWMutex // guards state
 	state *fold.State
 
+	cache      *column.Cache // of the chunks of every table
 	checkpoint checkpointer
 	buf        []byte
 	contended  bool          // another process writes to this store too
@@ -97,11 +100,14 @@ func Open(ctx context.Context, st store.Store, opt Options) (*Engine, error) {
 	if opt.CheckpointBytes == 0 {
 		opt.CheckpointBytes = 64 << 20
 	}
+	if opt.CacheBytes == 0 {
+		opt.CacheBytes = 256 << 20
+	}
 	if opt.Log == nil {
 		opt.Log = slog.New(slog.DiscardHandler)
 	}
 	e := &Engine{store: st, keys: keys, opt: opt, queue: make(chan *request, queueLength),
-		stop: make(chan struct{}), stopped: make(chan struct{}), changed: make(chan struct{}, 1)}
+		stop: make(chan struct{}), stopped: make(chan struct{}), cache: column.NewCache(opt.CacheBytes), changed: make(chan struct{}, 1)}
 	e.idle, e.cancel = context.WithCancel(context.Background())
 	if err := e.load(ctx); err != nil {
 		e.cancel()
@@ -153,11 +159,14 @@ func (e *Engine) Submit(ctx context.Context, submission []byte) ([]fold.Verdict,
 	}
 }
 
-// View runs fn on the state as of one batch. fn must not keep or change what it is shown, nor call the engine.
-func (e *Engine) View(fn func(*fold.State)) error {
+// View runs fn on the state as of one batch. fn must not keep or change what it is shown, nor call the engine. Its error
+// is why fn could not end, where the store did not give what fn wanted to read; it wraps ErrDamaged when that is damaged.
+func (e *Engine) View(fn func(*fold.State)) (err error) {
 	if err := e.Err(); err != nil {
 		return err
 	}
+	defer func() { err = e.unreadable(err) }()
+	defer column.Recover(&err)
 	e.mu.RLock()
 	defer e.mu.RUnlock()
 	if err := e.Err(); err != nil { // a commit failed meanwhile: the state is not what is on disk
@@ -165,6 +174,33 @@ func (e *Engine) View(fn func(*fold.State)) error {
 	}
 	fn(e.state)
 	return nil
+}
+
+// Compute runs fn on data that was frozen in View, without the lock. An error says that the store could not give the data
+// back; a chunk that is not in memory is read from it when it is needed.
+func (e *Engine) Compute(fn func()) (err error) {
+	defer func() { err = e.unreadable(err) }()
+	defer column.Recover(&err)
+	fn()
+	return nil
+}
+
+// unreadable is the engine's word for a column.LoadError.
+func (e *Engine) unreadable(err error) error {
+	switch {
+	case err == nil:
+		return nil
+	case e.idle.Err() != nil:
+		return ErrClosed
+	}
+	where := ""
+	if s, ok := e.store.(interface{ Path() string }); ok {
+		where = " in " + s.Path()
+	}
+	if errors.Is(err, column.ErrDamaged) && !errors.Is(err, ErrDamaged) {
+		return fmt.Errorf("%w: portal %q%s: %w", ErrDamaged, e.opt.Portal, where, err)
+	}
+	return fmt.Errorf("portal %q%s: %w", e.opt.Portal, where, err)
 }
 
 // Tick brings the state up to the clock where something is due before then, and up to the log where another process has

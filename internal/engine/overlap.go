@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/embedcdp/cdp/internal/column"
 	"github.com/embedcdp/cdp/internal/fold"
 	"github.com/embedcdp/cdp/internal/record"
 	"github.com/embedcdp/cdp/store"
@@ -62,6 +63,10 @@ func (e *Engine) foldLocked(b record.Batch) error {
 func (e *Engine) fold(b record.Batch) (verdicts [][]fold.Verdict, err error) {
 	defer func() {
 		if p := recover(); p != nil {
+			if load, ok := p.(*column.LoadError); ok {
+				err = &foldError{fmt.Errorf("folding batch %d: %w", b.Position, e.unreadable(load))}
+				return
+			}
 			err = &foldError{fmt.Errorf("portal %q: folding batch %d: %v", e.opt.Portal, b.Position, p)}
 			e.opt.Log.Error("fold panicked", "portal", e.opt.Portal, "batch", b.Position, "panic", p)
 		}

@@ -50,7 +50,7 @@ func met(a, b cond) bool {
 func (r *run) pass(rows Set, do func(f *frame, s *scratch, words []uint64)) {
 	const chunk = column.ChunkRows / 64
 	total := r.src.Rows()
-	parallel((total+column.ChunkRows-1)/column.ChunkRows, workersFor(total), func(_, from, to int) {
+	inParallel((total+column.ChunkRows-1)/column.ChunkRows, workersFor(total), func(_, from, to int) {
 		s := &scratch{}
 		for k := from; k < to; k++ {
 			words := rows[k*chunk : min((k+1)*chunk, len(rows))]

@@ -2,7 +2,8 @@ package exec
 
 import (
 	"runtime"
-	"sync"
+
+	"github.com/embedcdp/cdp/internal/parallel"
 )
 
 // itemsPerWorker is below what a second goroutine does not pay. Tests make it small.
@@ -16,15 +17,11 @@ func workersFor(items int) int {
 	return max(1, min(items/itemsPerWorker, runtime.GOMAXPROCS(0), maxWorkers))
 }
 
-// parallel splits 0..n into as many ranges as there are workers, in order, and waits for all.
-func parallel(n, workers int, do func(worker, from, to int)) {
+// inParallel splits 0..n into as many ranges as there are workers, in order, and waits for all.
+func inParallel(n, workers int, do func(worker, from, to int)) {
 	if workers <= 1 {
 		do(0, 0, n)
 		return
 	}
-	var wg sync.WaitGroup
-	for w := range workers {
-		wg.Go(func() { do(w, n*w/workers, n*(w+1)/workers) })
-	}
-	wg.Wait()
+	parallel.Do(workers, func(w int) { do(w, n*w/workers, n*(w+1)/workers) })
 }

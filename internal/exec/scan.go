@@ -93,7 +93,7 @@ func (sc *scan) run(newSink func() sink) []sink { return sc.over(sc.pieces(), ne
 func (sc *scan) over(pieces []piece, newSink func() sink) []sink {
 	workers := min(workersFor(len(pieces)*column.ChunkRows), max(1, len(pieces)))
 	sinks := make([]sink, workers)
-	parallel(len(pieces), workers, func(w, from, to int) {
+	inParallel(len(pieces), workers, func(w, from, to int) {
 		sinks[w] = newSink()
 		g := sc.gatherer()
 		for _, p := range pieces[from:to] {

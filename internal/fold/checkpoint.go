@@ -146,14 +146,17 @@ func (s *State) loadRef(r uint64) (eventRef, error) {
 	return eventRef{s.types[r>>40], uint32(r & (1<<40 - 1))}, nil
 }
 
-// Load makes the state that a manifest and the chunks of its tables stand for. chunk returns chunk k of a table.
-func Load(m *Manifest, chunk func(table string, k int) ([]byte, error)) (*State, error) {
+// Load makes the state that a manifest and the chunks of its tables stand for. chunk calls read with chunk k of a table and
+// returns its error. prepare sees every table before its first chunk is loaded, to give it a source (column.SetSource); nil
+// is nothing, and all chunks stay in memory.
+func Load(m *Manifest, chunk func(table string, k int, read func([]byte) error) error, prepare func(*column.Table)) (_ *State, err error) {
+	defer column.Recover(&err)
 	if m.Version != Version {
 		return nil, fmt.Errorf("%w (version %d, this is %d)", ErrVersion, m.Version, Version)
 	}
 	s := New()
 	s.loading = true
-	l := loader{s: s, m: m, chunk: chunk}
+	l := loader{s: s, m: m, chunk: chunk, prepare: prepare}
 	for _, step := range []func() error{l.definitions, l.tables, l.identities, l.attributes, l.flips, l.objects, l.events, l.rejected, l.journeys, l.deadlines} {
 		if err := step(); err != nil {
 			return nil, err
@@ -171,9 +174,10 @@ func Load(m *Manifest, chunk func(table string, k int) ([]byte, error)) (*State,
 }
 
 type loader struct {
-	s     *State
-	m     *Manifest
-	chunk func(table string, k int) ([]byte, error)
+	s       *State
+	m       *Manifest
+	chunk   func(table string, k int, read func([]byte) error) error
+	prepare func(*column.Table)
 }
 
 // table loads all chunks of a table and checks that it came out as long as it was.
@@ -183,13 +187,12 @@ func (l *loader) table(name string) error {
 	if t == nil || !ok {
 		return fmt.Errorf("table %q: the manifest and the definitions do not agree on it", name)
 	}
+	if l.prepare != nil {
+		l.prepare(t)
+	}
 	for k := 0; k*column.ChunkRows < rows; k++ {
-		b, err := l.chunk(name, k)
-		if err != nil {
+		if err := l.chunk(name, k, t.LoadChunk); err != nil {
 			return fmt.Errorf("table %q, chunk %d: %w", name, k, err)
-		}
-		if err := t.LoadChunk(b); err != nil {
-			return err
 		}
 	}
 	if t.Len() != rows {
@@ -231,15 +234,16 @@ func (l *loader) tables() error {
 
 func (l *loader) identities() error {
 	s, t := l.s, l.s.identifiers
+	rows, kinds, ids := t.Column("row").Cursor(), t.Column("kind").Cursor(), t.Column("id").Cursor()
 	for i := range uint32(t.Len()) {
-		row := t.Column("row").Uint(i)
+		row := rows.Uint(i)
 		if row == uint32(s.ids.Rows()) {
 			s.ids.NewRow()
 		}
 		if row >= uint32(s.ids.Rows()) {
 			return fmt.Errorf("table \"identifiers\": profile %d comes before profile %d", row, s.ids.Rows())
 		}
-		if err := s.ids.Attach(s.kind(t.Column("kind").Str(i)), t.Column("id").Bytes(i), row); err != nil {
+		if err := s.ids.Attach(s.kind(kinds.Str(i)), ids.Bytes(i), row); err != nil {
 			return fmt.Errorf("table \"identifiers\", row %d: %w", i, err)
 		}
 	}
@@ -260,15 +264,16 @@ func (l *loader) attributes() error {
 
 func (l *loader) flips() error {
 	s, t := l.s, l.s.flips
+	rows, segments, ins := t.Column("row").Cursor(), t.Column("segment").Cursor(), t.Column("in").Cursor()
 	for i := range uint32(t.Len()) {
-		row, id := t.Column("row").Uint(i), t.Column("segment").Uint(i)
+		row, id := rows.Uint(i), segments.Uint(i)
 		if int(id) >= len(s.segments) || int(row) >= s.ids.Rows() {
 			return fmt.Errorf("table \"flips\", row %d: segment %d or profile %d is not there", i, id, row)
 		}
 		s.lastFlip.Grow(int(row) + 1)
 		s.lastFlip.SetUint(row, i+1)
 		if seg := s.segments[id]; seg != nil {
-			if in, _ := t.Column("in").Bool(i); in {
+			if in, _ := ins.Bool(i); in {
 				seg.members.Add(row)
 			} else {
 				seg.members.Remove(row)
@@ -280,13 +285,14 @@ func (l *loader) flips() error {
 
 func (l *loader) objects() error {
 	s, t := l.s, l.s.objectLog
+	types, ids, times, values := t.Column("type").Cursor(), t.Column("id").Cursor(), t.Column("t").Cursor(), t.Column("value").Cursor()
 	for i := range uint32(t.Len()) {
-		o := s.objects[t.Column("type").Str(i)]
+		o := s.objects[types.Str(i)]
 		if o == nil {
-			return fmt.Errorf("table \"objects\", row %d: unknown type %q", i, t.Column("type").Str(i))
+			return fmt.Errorf("table \"objects\", row %d: unknown type %q", i, types.Str(i))
 		}
-		s.earliest = min(s.earliest, t.Column("t").Int(i))
-		o.put(string(t.Column("id").Bytes(i)), t.Column("t").Int(i), t.Column("value").Bytes(i), i)
+		s.earliest = min(s.earliest, times.Int(i))
+		o.put(string(ids.Bytes(i)), times.Int(i), values.Bytes(i), i)
 	}
 	for _, x := range l.m.Missed {
 		if o := s.objects[x[0]]; o != nil && o.byID[x[1]] == nil {
@@ -301,35 +307,40 @@ func (l *loader) events() error {
 	s := l.s
 	s.seen = dedup.New(dedup.Config{Resume: l.m.Seen})
 	next := make([]uint32, len(s.types))
+	type cursors struct{ seq, id, arrived column.Cursor }
+	at := make([]cursors, len(s.types))
+	var open []*eventType // those with events left whose ids are kept
 	added := uint64(0)
 	for _, t := range s.types {
+		at[t.id] = cursors{t.seq.Cursor(), t.eid.Cursor(), t.arrived.Cursor()}
+		rows, times := t.row.Cursor(), t.time.Cursor()
 		for i := range uint32(t.tab.Len()) {
-			row := t.row.Uint(i)
+			row := rows.Uint(i)
 			if int(row) >= s.ids.Rows() {
 				return fmt.Errorf("table %q, row %d: profile %d is not there", t.tab.Name(), i, row)
 			}
-			t.link(i, row)
+			t.link(i, row, times.Int(i))
+		}
+		if t.tab.Len() > 0 && (!t.def.System || userMay[t.def.Name]) {
+			open = append(open, t)
 		}
 	}
-	for {
-		var first *eventType
-		for id, t := range s.types {
-			if t.def.System && !userMay[t.def.Name] || int(next[id]) >= t.tab.Len() {
-				continue
-			}
-			if first == nil || t.seq.Int(next[id]) < first.seq.Int(next[first.id]) {
+	for len(open) > 0 {
+		first := open[0]
+		for _, t := range open[1:] {
+			if at[t.id].seq.Int(next[t.id]) < at[first.id].seq.Int(next[first.id]) {
 				first = t
 			}
 		}
-		if first == nil {
-			return nil
-		}
 		i := next[first.id]
-		next[first.id]++
+		if next[first.id]++; int(next[first.id]) == first.tab.Len() {
+			open = slices.DeleteFunc(open, func(t *eventType) bool { return t == first })
+		}
 		if added++; added > l.m.Seen.First {
-			s.seen.Add(s.dedupKey(first, first.eid.Bytes(i)), ref(first.id, i), first.arrived.Int(i))
+			s.seen.Add(s.dedupKey(first, at[first.id].id.Bytes(i)), ref(first.id, i), at[first.id].arrived.Int(i))
 		}
 	}
+	return nil
 }
 
 func (l *loader) rejected() error {

@@ -281,17 +281,16 @@ func (s *State) appendEvent(t *eventType, row uint32, at int64, id []byte, sourc
 	for _, c := range cells {
 		setCell(c.col.col, i, c.bytes)
 	}
-	t.link(i, row)
+	t.link(i, row, at)
 	s.mix(uint64(row)<<32 | uint64(i))
 	return i
 }
 
-// link enters event i into its profile's list. A late one is brought to its place, past at most live.MaxLate others: one
+// link enters event i, which happened at a time, into its profile's list. A late one is brought to its place, past at most live.MaxLate others: one
 // that is further off stays in front, and the list is no longer held to be in order. Taking each event of a long
 // history all the way would take for ever.
-func (t *eventType) link(i, row uint32) {
+func (t *eventType) link(i, row uint32, at int64) {
 	t.prev.Grow(int(i) + 1)
-	at := t.time.Int(i)
 	t.earliest, t.latest = min(t.earliest, at), max(t.latest, at)
 	t.heads.Grow(int(row) + 1)
 	head := t.heads.Uint(row)

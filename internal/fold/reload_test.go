@@ -103,7 +103,7 @@ func (w *world) reload() {
 	}
 	m := &fold.Manifest{}
 	require.NoError(w.t, json.Unmarshal(b, m))
-	loaded, err := fold.Load(m, func(table string, k int) ([]byte, error) { return chunks[table][k], nil })
+	loaded, err := fold.Load(m, func(table string, k int, read func([]byte) error) error { return read(chunks[table][k]) }, nil)
 	require.NoError(w.t, err)
 	require.Equal(w.t, w.s.Fingerprint(), loaded.Fingerprint())
 	w.s = loaded

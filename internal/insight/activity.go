@@ -3,7 +3,8 @@ package insight
 import (
 	"iter"
 	"math/bits"
-	"sync"
+
+	"github.com/embedcdp/cdp/internal/parallel"
 )
 
 // This file computes retention where coming back is the same as starting: then all that matters of a person is in which
@@ -23,7 +24,7 @@ func (q Retention) activity(b *buckets, periods int, people rowSet) *RetentionRe
 	workers := max(q.Workers, 1)
 	all := make([]activity, workers)
 	parts := q.Start.split(workers)
-	each(workers, func(w int) {
+	parallel.Do(workers, func(w int) {
 		all[w] = activity{words: (b.len() + 64) / 64}
 		all[w].bits = make([]uint64, int(q.Rows)*all[w].words)
 		for _, chunks := range parts[w] {
@@ -130,14 +131,4 @@ func (s Stream) split(workers int) [][]iter.Seq[Chunk] {
 		}
 	}
 	return parts
-}
-
-// each runs fn for every worker at the same time, one of them in the caller's goroutine.
-func each(workers int, fn func(w int)) {
-	var wg sync.WaitGroup
-	for w := 1; w < workers; w++ {
-		wg.Go(func() { fn(w) })
-	}
-	fn(0)
-	wg.Wait()
 }

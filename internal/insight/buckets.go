@@ -9,6 +9,8 @@ import (
 	"sync"
 
 	"github.com/RoaringBitmap/roaring/v2"
+
+	"github.com/embedcdp/cdp/internal/parallel"
 )
 
 // This file computes the common funnel, in order and without a breakdown, without sorting the events by person.
@@ -127,7 +129,7 @@ func (d *dealer) split() {
 
 // count counts the words of each bucket and finds the span of time.
 func (d *dealer) count() (totals []int) {
-	each(d.workers, func(w int) {
+	parallel.Do(d.workers, func(w int) {
 		for k := range d.parts[w] {
 			p := &d.parts[w][k]
 			p.least, p.most = math.MaxInt64, math.MinInt64
@@ -213,7 +215,7 @@ func (d *dealer) deal(from, to, n int) {
 			}
 		}
 	}
-	each(d.workers, func(w int) {
+	parallel.Do(d.workers, func(w int) {
 		for k := range d.parts[w] {
 			p := &d.parts[w][k]
 			p.late = make([][]uint64, to-from)
@@ -270,7 +272,7 @@ func (d *dealer) walk(from, to int, totals []int, n int) []*bucketWalk {
 		}
 		ends[w+1] = b
 	}
-	each(d.workers, func(w int) {
+	parallel.Do(d.workers, func(w int) {
 		walks[w] = newBucketWalk(d)
 		for b := ends[w]; b < ends[w+1]; b++ {
 			if totals[b] > 0 {

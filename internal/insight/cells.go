@@ -4,6 +4,8 @@ import (
 	"cmp"
 	"math"
 	"slices"
+
+	"github.com/embedcdp/cdp/internal/parallel"
 )
 
 // group is one line's worth of groups: a code, or the rest.
@@ -28,7 +30,7 @@ func (q Trend) groups(s Series, people rowSet) ([]group, slotMap) {
 	workers := max(q.Workers, 1)
 	parts := s.Events.split(workers)
 	shares := make([]groupCount, workers)
-	each(workers, func(w int) {
+	parallel.Do(workers, func(w int) {
 		for _, chunks := range parts[w] {
 			for c := range chunks {
 				if c.len() > 0 {

@@ -3,6 +3,8 @@ package insight
 import (
 	"iter"
 	"math/bits"
+
+	"github.com/embedcdp/cdp/internal/parallel"
 )
 
 // This file reads the events of a trend with several workers, each a share of every run, and counts distinct people
@@ -21,7 +23,7 @@ func (q Trend) shared(s Series, b *buckets, groups int, slots slotMap, people ro
 	workers := max(q.Workers, 1)
 	parts := s.Events.split(workers)
 	cells := make([]*trendCells, workers)
-	each(workers, func(w int) {
+	parallel.Do(workers, func(w int) {
 		cells[w] = newTrendCells(s, b, groups)
 		cells[w].people = nil
 		cells[w].readParts(s, parts[w], q.Range, people, slots)
@@ -127,7 +129,7 @@ func (d *trendDealer) run(r Range, people rowSet, slots slotMap) {
 			to++
 		}
 		d.deal(from, to, n, r, people, slots)
-		each(workers, func(w int) {
+		parallel.Do(workers, func(w int) {
 			for b := from + (to-from)*w/workers; b < from+(to-from)*(w+1)/workers; b++ {
 				end := d.next[workers-1][b-from]
 				d.countBucket(b, d.numbers[end-totals[b]:end], now[w], whole[w])
@@ -168,7 +170,7 @@ func (d *trendDealer) deal(from, to, n int, r Range, people rowSet, slots slotMa
 		}
 	}
 	part := Range{max(r.From, d.b.bounds[from]), min(r.To, d.b.bounds[to])}
-	each(len(d.cells), func(w int) {
+	parallel.Do(len(d.cells), func(w int) {
 		a, next, shift := d.cells[w], d.next[w], d.shift&31
 		for _, chunks := range d.parts[w] {
 			for c := range chunks {

@@ -3,9 +3,10 @@ package insight
 import (
 	"errors"
 	"fmt"
-	"sync"
 
 	"github.com/RoaringBitmap/roaring/v2"
+
+	"github.com/embedcdp/cdp/internal/parallel"
 )
 
 // Order says what it takes to go from one step of a funnel to the next.
@@ -147,8 +148,7 @@ func (q Funnel) Run() (*FunnelResult, error) {
 	}
 	parts := make([]*tally, workers)
 	errs := make([]error, workers)
-	var wg sync.WaitGroup
-	for i := range workers {
+	parallel.Do(workers, func(i int) {
 		from, to := uint64(0), uint64(nobody)
 		if i > 0 {
 			from = uint64(q.Rows) * uint64(i) / uint64(workers)
@@ -156,13 +156,8 @@ func (q Funnel) Run() (*FunnelResult, error) {
 		if i < workers-1 {
 			to = uint64(q.Rows) * uint64(i+1) / uint64(workers)
 		}
-		if workers == 1 {
-			parts[0], errs[0] = q.part(from, to)
-			break
-		}
-		wg.Go(func() { parts[i], errs[i] = q.part(from, to) })
-	}
-	wg.Wait()
+		parts[i], errs[i] = q.part(from, to)
+	})
 	if err := errors.Join(errs...); err != nil {
 		return nil, err
 	}

@@ -9,13 +9,13 @@ import (
 	"runtime"
 	"slices"
 	"strings"
-	"sync"
 
 	"github.com/embedcdp/cdp/internal/celenv"
 	"github.com/embedcdp/cdp/internal/column"
 	"github.com/embedcdp/cdp/internal/exec"
 	"github.com/embedcdp/cdp/internal/fold"
 	"github.com/embedcdp/cdp/internal/insight"
+	"github.com/embedcdp/cdp/internal/parallel"
 	"github.com/embedcdp/cdp/internal/plan"
 	"github.com/embedcdp/cdp/internal/roweval"
 	"github.com/embedcdp/cdp/internal/schema"
@@ -134,24 +134,20 @@ func (src *source) filter(where string) error {
 	}
 	src.keep = make([][]uint64, src.chunkCount())
 	mark := src.inBulk(expr)
-	workers := min(runtime.GOMAXPROCS(0), max(len(src.keep), 1))
-	var wg sync.WaitGroup
-	for w := range workers {
-		program, err := roweval.New(expr)
-		if err != nil {
-			return err
-		}
-		wg.Go(func() {
-			for k := w; k < len(src.keep); k += workers {
-				if mark != nil {
-					src.keep[k] = mark(k)
-				} else {
-					src.keep[k] = src.kept(program, k)
-				}
-			}
-		})
+	program, err := roweval.New(expr)
+	if err != nil {
+		return err
 	}
-	wg.Wait()
+	workers := min(runtime.GOMAXPROCS(0), max(len(src.keep), 1))
+	parallel.Do(workers, func(w int) {
+		for k := w; k < len(src.keep); k += workers {
+			if mark != nil {
+				src.keep[k] = mark(k)
+			} else {
+				src.keep[k] = src.kept(program, k)
+			}
+		}
+	})
 	return nil
 }
 

@@ -1,0 +1,81 @@
+package column
+
+import "sync"
+
+// Cache bounds the memory of the chunks that can be read again. All tables of a portal share one.
+//
+// What it counts are pages: the cells of one column in one sealed chunk that is in the store. When they are more than the
+// budget, pages are dropped by CLOCK. The hand goes round and takes a page out of its slot, but keeps it: a getter that
+// finds the slot empty gets it back, and that is how a page that is in use is known without marking it at every read. A
+// page that nobody has asked for when the hand comes by again is dropped. Who holds a dropped page goes on with it; the
+// garbage collector takes it afterwards.
+//
+// Open chunks, chunks that are not in the store yet, vectors and dictionaries are not counted and never dropped.
+type Cache struct {
+	mu     sync.Mutex // guards what follows, and the fields of slots that say so
+	budget int64
+	used   int64
+	ring   []*slot
+	hand   int
+}
+
+// NewCache returns a cache of that many bytes. A negative budget drops nothing.
+func NewCache(budget int64) *Cache { return &Cache{budget: budget} }
+
+// Used returns the bytes of the pages in memory that may be dropped.
+func (c *Cache) Used() int64 {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.used
+}
+
+// warm puts a slot's page back that the hand has taken out; nil when there is none.
+func (c *Cache) warm(s *slot) *page {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if s.cold != nil {
+		s.page.Store(s.cold)
+		s.cold = nil
+	}
+	return s.page.Load()
+}
+
+// add makes p the page of a slot and counts it. When another goroutine read the same page first, its page is returned.
+func (c *Cache) add(s *slot, p *page) *page {
+	if first := c.warm(s); first != nil && first != p {
+		return first
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if s.counted > 0 {
+		return p
+	}
+	s.page.Store(p)
+	if s.counted = p.size(); s.counted == 0 {
+		return p // nothing to be gained by dropping it
+	}
+	c.used += s.counted
+	c.ring = append(c.ring, s)
+	for c.budget >= 0 && c.used > c.budget && len(c.ring) > 0 {
+		c.step()
+	}
+	return p
+}
+
+// step lets the hand look at one page.
+func (c *Cache) step() {
+	if c.hand >= len(c.ring) {
+		c.hand = 0
+	}
+	s := c.ring[c.hand]
+	if s.cold == nil {
+		s.cold = s.page.Swap(nil)
+		c.hand++
+		return
+	}
+	c.used -= s.counted
+	s.cold, s.counted = nil, 0
+	last := len(c.ring) - 1
+	c.ring[c.hand], c.ring[last] = c.ring[last], nil
+	c.ring = c.ring[:last]
+}
