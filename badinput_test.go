@@ -300,6 +300,11 @@ func TestNotFound(t *testing.T) {
 		"dataflows.run":          one(c.Dataflows().Run(ctx, "nothing", nil)),
 		"dataflows.runs":         one(c.Dataflows().Runs(ctx, "nothing")),
 		"dataflows.dead_letters": one(c.Dataflows().DeadLetters(ctx, "nothing", "")),
+		"past.count":             one(c.TrueAt(noon).Count(ctx, "nothing")),
+		"past.contains":          one(c.KnownAt(noon).Contains(ctx, "nothing", "nobody")),
+		"past.set":               one(c.KnownAt(noon).Set(ctx, "nothing")),
+		"past.profile":           one(c.TrueAt(noon).Profile(ctx, "nothing")),
+		"past.timeline":          one(c.TrueAt(noon).Timeline(ctx, "nothing", nil)),
 		"insights.journey":       one(c.Insights().Journey(ctx, "nothing", cdp.Range{})),
 	} {
 		require.ErrorIs(t, err, cdp.ErrNotFound, verb)

@@ -54,6 +54,13 @@
 // Members are right at every instant: whoever's third purchase becomes 30 days old leaves then, not tonight.
 // [Segments.Explain] says why somebody is in or out, and when that changes by itself.
 //
+// # The past
+//
+// [Client.TrueAt] asks the same questions as of a past instant by all that is known now, [Client.KnownAt] by what had arrived
+// until then; see [Past].
+//
+//	n, err := c.KnownAt(endOfMay).Count(ctx, "regulars")
+//
 // # Journeys and messages
 //
 // A [Journey] is a graph of nodes: [Delay], [Wait], [If], [Send], [GoalReached], [End]. Its messages are rendered from a

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/embedcdp/cdp/internal/engine"
 	"github.com/embedcdp/cdp/store"
@@ -38,6 +39,21 @@ type InvalidError struct {
 }
 
 func (e *InvalidError) Error() string { return "cdp: " + e.What + " " + e.Reason }
+
+// PastError is an instant that cannot be asked about ([Client.TrueAt], [Client.KnownAt]): it is in the future, or before
+// anything that is kept.
+type PastError struct {
+	At          time.Time // the instant
+	First, Last time.Time // what can be asked about, both included; all three in UTC
+}
+
+func (e *PastError) Error() string {
+	at := e.At.Format(time.RFC3339Nano)
+	if e.At.After(e.Last) {
+		return fmt.Sprintf("cdp: %s is in the future and cannot be asked about: it is %s", at, e.Last.Format(time.RFC3339Nano))
+	}
+	return fmt.Sprintf("cdp: nothing is known of %s: the first that is kept is of %s; ask about that or later", at, e.First.Format(time.RFC3339Nano))
+}
 
 // DefinitionError is a definition that was not saved. Its message starts with the kind and the name, then the place:
 //

@@ -3,6 +3,7 @@ package cdp_test
 import (
 	"context"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/embedcdp/cdp"
@@ -148,11 +149,28 @@ func ExampleSegments_Plan() {
 	//   attr city in ["Hue", "Hanoi"]
 	//   events purchase within 30d: size >= 3
 	//
+	// intersect
+	//   kernel: attr city in ["Hue", "Hanoi"]
+	//   scan: events purchase within 30d: size >= 3
+	//
+	// when saved, to know when each member changes by time
 	// row by row on the survivors, for
 	//   | events.purchase.within("30d").size() >= 3
 	// intersect
 	//   bitmap: has an event purchase (candidates)
 	//   kernel: attr city in ["Hue", "Hanoi"]
+}
+
+func ExampleSegments_ExplainPlan() {
+	ctx := context.Background()
+	c := shop()
+	defer c.Close()
+	buyers(ctx, c)
+	steps, err := c.Segments().ExplainPlan(ctx, cdp.Segment{Name: "idea", Where: `events.purchase.exists(e, e.category == "hats")`})
+	check(err)
+	line, _, _ := strings.Cut(steps, " out, ")
+	fmt.Println(line) // and the time it took
+	// Output: scan: events purchase: exists (e.category == "hats"): 3 rows in, 2
 }
 
 func ExampleSegments_Preview() {

@@ -35,14 +35,21 @@ func TestEveryVerbHasAnExample(t *testing.T) {
 		wants("c." + m.Name)
 		if family, ok := familyOf(m); ok {
 			for j := range family.NumMethod() {
+				if family == reflect.TypeFor[cdp.Past]() {
+					wants("past." + family.Method(j).Name)
+					continue
+				}
 				wants("c." + m.Name + "()." + family.Method(j).Name)
 			}
 		}
 	}
 }
 
-// familyOf says whether a method of the client returns a family of verbs, such as Segments.
+// familyOf says whether a method of the client returns a family of verbs, such as Segments, or those of an instant.
 func familyOf(m reflect.Method) (reflect.Type, bool) {
+	if m.Type.NumOut() == 1 && m.Type.Out(0) == reflect.TypeFor[cdp.Past]() {
+		return m.Type.Out(0), true
+	}
 	if m.Type.NumIn() != 1 || m.Type.NumOut() != 1 || m.Type.Out(0).Kind() != reflect.Struct || m.Type.Out(0).Name() != m.Name {
 		return nil, false
 	}

@@ -65,6 +65,18 @@ func TestGoldenFile(t *testing.T) {
 	set, err := c.Portal().Settings(ctx)
 	require.NoError(t, err)
 	require.Equal(t, "Asia/Ho_Chi_Minh", set.TimeZone)
+
+	// The file tells of objects only in which order they came, and that this one came before the first event.
+	ago := func(hours int) cdp.Past { return c.KnownAt(goldenNow.Add(-time.Duration(hours) * time.Hour)) }
+	_, err = c.Objects().Put(ctx, cdp.ObjectRecord{Type: "product", ID: "x", Time: goldenNow.Add(-96 * time.Hour), Attributes: cdp.Attrs{"brand": "other"}})
+	require.NoError(t, err)
+	for _, x := range []struct{ hours, acme, regulars int }{{96, 0, 0}, {72, 1, 0}, {48, 1, 1}, {1, 1, 1}, {0, 0, 1}} {
+		require.Equal(t, x.acme, count(t, ago(x.hours), "acme"), "%d hours ago", x.hours)
+		require.Equal(t, x.regulars, count(t, ago(x.hours), "regulars"), "%d hours ago", x.hours)
+	}
+	p, err = ago(72).Profile(ctx, "u1")
+	require.NoError(t, err)
+	require.Equal(t, cdp.Attrs{"city": "Hue", "age": 29.0}, p.Attributes)
 }
 
 func makeGolden(t *testing.T) {

@@ -18,10 +18,13 @@ import (
 
 // Insights are the verbs of reports. Get them from [Client.Insights]. Reports read everything there is at one moment, in
 // the portal's time zone, and see every event also under the customer a visitor became.
-type Insights struct{ c *Client }
+type Insights struct {
+	c    *Client
+	past *Past // whom the questions are about; nil for the present
+}
 
 // Insights returns the verbs of reports.
-func (c *Client) Insights() Insights { return Insights{c} }
+func (c *Client) Insights() Insights { return Insights{c: c} }
 
 // Range is the instants From <= t < To; the zero Range is all of time.
 type Range struct{ From, To time.Time }
@@ -197,6 +200,9 @@ func calendar(s *fold.State, by Interval) insight.Calendar {
 
 // view runs a report on the state, for the members of a segment or for everybody.
 func (i Insights) view(ctx context.Context, verb, segment string, fn func(*fold.State, *roaring.Bitmap) error) error {
+	if i.past != nil {
+		return i.past.report(ctx, verb, segment, fn)
+	}
 	var failed error
 	err := i.c.read(ctx, verb, func(s *fold.State) {
 		var people *roaring.Bitmap

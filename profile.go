@@ -82,6 +82,10 @@ func (p Profiles) All(ctx context.Context, of Of) iter.Seq2[Profile, error] {
 
 // profiles reads profiles page by page, so that intake goes on between the pages.
 func (c *Client) profiles(ctx context.Context, rows *roaring.Bitmap, yield func(Profile, error) bool) {
+	profiles(ctx, c.engine.View, rows, yield)
+}
+
+func profiles(ctx context.Context, view func(func(*fold.State)) error, rows *roaring.Bitmap, yield func(Profile, error) bool) {
 	const page = 256
 	buf := make([]uint32, page)
 	for it := rows.ManyIterator(); ; {
@@ -90,7 +94,7 @@ func (c *Client) profiles(ctx context.Context, rows *roaring.Bitmap, yield func(
 			return
 		}
 		people := make([]Profile, 0, n)
-		if err := c.engine.View(func(s *fold.State) {
+		if err := view(func(s *fold.State) {
 			for _, row := range buf[:n] {
 				people = append(people, readProfile(s, s.Canonical(row)))
 			}
@@ -113,7 +117,7 @@ func (c *Client) profiles(ctx context.Context, rows *roaring.Bitmap, yield func(
 func readProfile(s *fold.State, row uint32) Profile {
 	p := Profile{UserID: s.UserIDOf(row), Identifiers: s.Identifiers(row), Attributes: goAttrs(s.Attributes(row)), Segments: map[string]time.Time{}}
 	for name, since := range s.Since(row) {
-		p.Segments[name] = utc(since)
+		p.Segments[name] = utcOrZero(since)
 	}
 	for _, e := range s.Enrolments("", row, true) {
 		p.Journeys = append(p.Journeys, journeyState(s, e))
@@ -140,6 +144,22 @@ type TimelineOptions struct {
 // Timeline returns what happened to a person, newest first: their events, and what the platform did: segments entered
 // and left, steps of journeys, messages.
 func (p Profiles) Timeline(ctx context.Context, id string, opt *TimelineOptions) ([]TimelineEvent, error) {
+	o := opt.withDefaults()
+	var out []TimelineEvent
+	found := false
+	err := p.c.read(ctx, "profiles.timeline", func(s *fold.State) {
+		var row uint32
+		if row, found = s.Find(o.Kind, id); found {
+			out = readTimeline(s, row, o)
+		}
+	})
+	if err == nil && !found {
+		err = notFound("profile "+o.Kind, id)
+	}
+	return out, err
+}
+
+func (opt *TimelineOptions) withDefaults() TimelineOptions {
 	o := TimelineOptions{}
 	if opt != nil {
 		o = *opt
@@ -150,25 +170,18 @@ func (p Profiles) Timeline(ctx context.Context, id string, opt *TimelineOptions)
 	if o.Limit <= 0 {
 		o.Limit = 100
 	}
+	return o
+}
+
+func readTimeline(s *fold.State, row uint32, o TimelineOptions) (out []TimelineEvent) {
 	var at, seq int64
 	if o.Before != nil {
 		at, seq = o.Before.cursor[0], o.Before.cursor[1]
 	}
-	var out []TimelineEvent
-	found := false
-	err := p.c.read(ctx, "profiles.timeline", func(s *fold.State) {
-		row, ok := s.Find(o.Kind, id)
-		if found = ok; !ok {
-			return
-		}
-		for _, e := range s.Timeline(row, o.Only, o.Limit, at, seq) {
-			out = append(out, TimelineEvent{e.ID, e.Name, utc(e.At), e.Source, e.System, goAttrs(e.Attrs), [2]int64{e.At, e.Seq}})
-		}
-	})
-	if err == nil && !found {
-		err = notFound("profile "+o.Kind, id)
+	for _, e := range s.Timeline(row, o.Only, o.Limit, at, seq) {
+		out = append(out, TimelineEvent{e.ID, e.Name, utc(e.At), e.Source, e.System, goAttrs(e.Attrs), [2]int64{e.At, e.Seq}})
 	}
-	return out, err
+	return out
 }
 
 // Link is one entry of the merge ledger: which profiles became one person, when and why; or why they did not.

@@ -10,7 +10,7 @@ import (
 
 const q6Window = 7 * day
 
-var q6 = Question{ID: "q6", What: "funnel view, cart, purchase in 7 days of any view",
+var q6 = Question{ID: "q6", What: "funnel view, cart, purchase within 7 days",
 	CDP: func(ctx context.Context, c *cdp.Client, _ string) ([]int64, error) {
 		report, err := c.Insights().Funnel(ctx, cdp.Funnel{Window: "7d",
 			Steps: []cdp.Step{{Event: eventNames[view]}, {Event: eventNames[cart]}, {Event: eventNames[purchase]}}})

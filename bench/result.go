@@ -223,11 +223,11 @@ func (p *printer) summaries() (out []Summary) {
 }
 
 func (p *printer) line(v any) {
-	b, err := json.Marshal(v)
-	if err != nil {
+	e := json.NewEncoder(p.w)
+	e.SetEscapeHTML(false) // goals have < in them
+	if err := e.Encode(v); err != nil {
 		panic(err) // a figure that is no number: a defect of this program
 	}
-	fmt.Fprintf(p.w, "%s\n", b)
 }
 
 // figure prints three significant digits.

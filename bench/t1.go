@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -24,7 +25,7 @@ func windows(ctx context.Context, b *Bench, emit func(Result)) error {
 			return err
 		}
 		if b.only["t2"] {
-			r, err := t2(ctx, c, clock, len(segments))
+			r, err := t2(ctx, b, c, clock, segments)
 			if err != nil {
 				return err
 			}
@@ -42,14 +43,16 @@ func windows(ctx context.Context, b *Bench, emit func(Result)) error {
 }
 
 // t2 lets Run wait beside a clock that runs as the wall's does. Each member has a deadline, at which they would leave.
-func t2(ctx context.Context, c *cdp.Client, clock *testClock, segments int) (Result, error) {
-	sizes, err := segmentCounts(ctx, c, segments)
+func t2(ctx context.Context, b *Bench, c *cdp.Client, clock *testClock, segments []liveSegment) (Result, error) {
+	sizes, err := segmentCounts(ctx, c, len(segments))
 	if err != nil {
 		return Result{}, err
 	}
+	var want []int64
 	pending := int64(0)
-	for _, n := range sizes {
-		pending += n
+	for k, s := range segments {
+		want = append(want, s.size(b.Data, b.Data.Events, func(i int) int64 { return b.Data.Time[i] }, now.UnixMicro()))
+		pending += sizes[k]
 	}
 	running, stop := context.WithCancel(ctx)
 	ran := make(chan error, 1)
@@ -62,11 +65,13 @@ func t2(ctx context.Context, c *cdp.Client, clock *testClock, segments int) (Res
 	after, _ := processorTime()
 	took := time.Since(start)
 	stop()
-	<-ran
+	if err := <-ran; !errors.Is(err, context.Canceled) {
+		return Result{}, fmt.Errorf("run: %w", err)
+	}
 	clock.set(clock.now())
 	r := Result{Bench: "t2", What: fmt.Sprintf("idle, Run going, %s deadlines", thousands(int(pending))), Goal: "< 0.1 % CPU",
 		Value: new(100 * float64(after-before) / float64(took)), Unit: "% of one processor", Answer: []int64{pending}}
-	r.equal(true, "")
+	r.equalAnswers("members of the segments: cdp", sizes, "a plain loop", want)
 	if !ok {
 		r.Value, r.Note = nil, "this system does not tell a process its processor time"
 	}

@@ -339,3 +339,13 @@ func (c *Column) mistake(i uint32, kind Kind) {
 
 // roomFor returns how many cells to make for the chunk of row i.
 func (c *Column) roomFor(i uint32) int { return c.ext.roomIn(int(i >> chunkBits)) }
+
+// First returns the first n rows of a column, for as long as the caller may read the column. What is known of a sealed chunk
+// (IntRange and the like) is then of all its rows, also where some are cut off.
+func (c *Column) First(n int) *Column {
+	if n >= int(c.ext.rows) {
+		return c
+	}
+	return &Column{name: c.name, kind: c.kind, ext: &extent{rows: uint32(n), room: uint32(n)}, since: c.since, vector: c.vector, frozen: true,
+		dict: c.dict, chunks: c.chunks, open: c.open}
+}

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"math"
 	"slices"
 
 	"github.com/embedcdp/cdp/internal/column"
@@ -250,43 +251,11 @@ func (l *loader) identities() error {
 
 // attributes replays sets and links in their common order: what a visitor had goes to the customer when they are linked.
 func (l *loader) attributes() error {
-	s, sets, links := l.s, l.s.sets, l.s.links
-	link := uint32(0)
-	linkUpTo := func(q int64) error {
-		for ; int(link) < links.Len() && links.Column("q").Int(link) < q; link++ {
-			if ok, _ := links.Column("ok").Bool(link); !ok {
-				continue
-			}
-			row, into := links.Column("row").Uint(link), links.Column("into").Uint(link)
-			if int(max(row, into)) >= s.ids.Rows() {
-				return fmt.Errorf("table \"links\", row %d: no such profile", link)
-			}
-			from := s.ids.Canonical(row)
-			if err := s.ids.Link(row, into); err != nil {
-				return fmt.Errorf("table \"links\", row %d: %w", link, err)
-			}
-			s.mergeAttributes(from, s.ids.Canonical(into))
-		}
-		return nil
+	for i := range uint32(l.s.sets.Len()) {
+		l.s.earliest = min(l.s.earliest, l.s.sets.Column("t").Int(i))
 	}
-	for i := range uint32(sets.Len()) {
-		if err := linkUpTo(sets.Column("q").Int(i)); err != nil {
-			return err
-		}
-		a := s.attrs[sets.Column("attr").Str(i)]
-		if a == nil {
-			return fmt.Errorf("table \"sets\", row %d: unknown attribute %q", i, sets.Column("attr").Str(i))
-		}
-		if int(sets.Column("row").Uint(i)) >= s.ids.Rows() {
-			return fmt.Errorf("table \"sets\", row %d: no such profile", i)
-		}
-		who, at := s.ids.Canonical(sets.Column("row").Uint(i)), sets.Column("t").Int(i)
-		if a.has(who) && a.at.Int(who) > at {
-			continue
-		}
-		a.put(who, sets.Column("value").Bytes(i), at)
-	}
-	return linkUpTo(l.m.Sequence + 1)
+	_, err := newReplay(l.s, l.s.sets.Len(), l.s.links.Len(), math.MaxInt64, nil).step(math.MaxInt)
+	return err
 }
 
 func (l *loader) flips() error {
@@ -316,7 +285,8 @@ func (l *loader) objects() error {
 		if o == nil {
 			return fmt.Errorf("table \"objects\", row %d: unknown type %q", i, t.Column("type").Str(i))
 		}
-		o.put(string(t.Column("id").Bytes(i)), t.Column("t").Int(i), t.Column("value").Bytes(i))
+		s.earliest = min(s.earliest, t.Column("t").Int(i))
+		o.put(string(t.Column("id").Bytes(i)), t.Column("t").Int(i), t.Column("value").Bytes(i), i)
 	}
 	for _, x := range l.m.Missed {
 		if o := s.objects[x[0]]; o != nil && o.byID[x[1]] == nil {

@@ -29,7 +29,8 @@ type eventType struct {
 
 	time, seq, arrived, row, source, eid *column.Column
 	heads, prev                          *column.Column
-	latest                               int64 // time of its latest event
+	earliest, latest                     int64  // times of its events
+	unlisted                             func() // of a frozen type: makes the lists, once; else nil
 
 	unordered *roaring.Bitmap   // rows whose list is not in order of time
 	lates     map[uint32]uint32 // by row: how many events came late and were put in their place
@@ -53,10 +54,9 @@ type cell struct {
 }
 
 func (s *State) newEventType(def *schema.EventType) *eventType {
-	t := &eventType{id: uint32(len(s.types)), def: def, cols: map[string]*attrColumn{}, unordered: roaring.New(), lates: map[uint32]uint32{}}
-	t.tab = s.table("events/"+def.Name, cols{{"$t", column.Int64}, {"$q", column.Int64}, {"$a", column.Int64}, {"$row", column.Uint32}, {"$source", column.Dict}, {"$id", column.Bytes}})
-	t.time, t.seq, t.arrived = t.tab.Column("$t"), t.tab.Column("$q"), t.tab.Column("$a")
-	t.row, t.source, t.eid = t.tab.Column("$row"), t.tab.Column("$source"), t.tab.Column("$id")
+	t := &eventType{id: uint32(len(s.types)), def: def, cols: map[string]*attrColumn{}, earliest: math.MaxInt64,
+		unordered: roaring.New(), lates: map[uint32]uint32{}}
+	t.setTable(s.table("events/"+def.Name, cols{{"$t", column.Int64}, {"$q", column.Int64}, {"$a", column.Int64}, {"$row", column.Uint32}, {"$source", column.Dict}, {"$id", column.Bytes}}))
 	t.heads, t.prev = column.NewVector(column.Uint32), column.NewVector(column.Uint32)
 	s.types = append(s.types, t)
 	s.typeNamed[def.Name] = t
@@ -291,14 +291,13 @@ func (s *State) appendEvent(t *eventType, row uint32, at int64, id []byte, sourc
 // that is further off stays in front, and the list is no longer held to be in order. Taking each event of a long
 // history all the way would take for ever.
 func (t *eventType) link(i, row uint32) {
-	t.heads.Grow(int(row) + 1)
 	t.prev.Grow(int(i) + 1)
 	at := t.time.Int(i)
-	t.latest = max(t.latest, at)
+	t.earliest, t.latest = min(t.earliest, at), max(t.latest, at)
+	t.heads.Grow(int(row) + 1)
 	head := t.heads.Uint(row)
 	if head == 0 || t.time.Int(head-1) <= at || t.unordered.Contains(row) {
-		t.prev.SetUint(i, head)
-		t.heads.SetUint(row, i+1)
+		t.list(i, row)
 		return
 	}
 	later := head
@@ -313,7 +312,13 @@ func (t *eventType) link(i, row uint32) {
 		later = next
 	}
 	t.unordered.Add(row)
-	t.prev.SetUint(i, head)
+	t.list(i, row)
+}
+
+// list puts event i in front of its profile's list.
+func (t *eventType) list(i, row uint32) {
+	t.heads.Grow(int(row) + 1)
+	t.prev.SetUint(i, t.heads.Uint(row))
 	t.heads.SetUint(row, i+1)
 }
 

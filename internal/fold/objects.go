@@ -14,18 +14,20 @@ type objectType struct {
 	def  *schema.ObjectType
 	byID map[string]*objectRecord
 
-	segments []*segment // that follow references to this type
+	segments []*segment  // that follow references to this type
+	frozen   *objectType // a copy, until an object changes
 }
 
 // objectRecord is one object: its versions in order of the time from which each holds.
 type objectRecord struct {
-	versions []objectVersion
+	versions versionList
 	missed   bool // something looked for it before it was there
 }
 
 type objectVersion struct {
 	from  int64
 	value []byte // encoded Object with all attributes; nil when the object was deleted
+	row   uint32 // of the table
 }
 
 // object folds a new version of a business object: the attributes given change, the others stay.
@@ -57,13 +59,15 @@ func (s *State) object(r *record.Record, names []string) Verdict {
 	t.Column("type").SetString(i, []byte(o.def.Name))
 	t.Column("id").SetBytes(i, r.ID)
 	t.Column("t").SetInt(i, at)
+	t.Column("a").SetInt(i, s.Now)
+	s.earliest = min(s.earliest, at)
 	if enc == nil {
 		t.Column("deleted").SetBool(i, true)
 	} else {
 		t.Column("value").SetBytes(i, enc)
 	}
 	s.mix(uint64(i))
-	past := o.put(string(r.ID), at, enc)
+	past := o.put(string(r.ID), at, enc, i)
 	for _, seg := range o.segments {
 		if past || seg.follows || s.sinceReferred(seg, at) {
 			s.deferAll([]*segment{seg})
@@ -162,7 +166,8 @@ func (s *State) learnObjectAttribute(o *objectType, name string, decl schema.Att
 
 // put enters a version. It reports whether answers about the past may change by it: when it is not the newest, or the
 // first of an object that something looked for.
-func (o *objectType) put(id string, from int64, enc []byte) (changesPast bool) {
+func (o *objectType) put(id string, from int64, enc []byte, row uint32) (changesPast bool) {
+	o.frozen = nil
 	rec := o.byID[id]
 	if rec == nil {
 		rec = &objectRecord{}
@@ -174,7 +179,7 @@ func (o *objectType) put(id string, from int64, enc []byte) (changesPast bool) {
 	changesPast = changesPast || i < len(rec.versions)
 	rec.versions = append(rec.versions, objectVersion{})
 	copy(rec.versions[i+1:], rec.versions[i:])
-	rec.versions[i] = objectVersion{from, enc}
+	rec.versions[i] = objectVersion{from, enc, row}
 	return changesPast
 }
 
@@ -190,13 +195,17 @@ func (rec *objectRecord) before(at int64) []byte {
 	return rec.versions[i-1].value
 }
 
-// at is the version a reference at this time binds to: the last not after it, else the first later one.
-func (rec *objectRecord) at(t int64) []byte {
-	i := sort.Search(len(rec.versions), func(i int) bool { return rec.versions[i].from > t })
-	if i == 0 {
-		i = 1
+// versionList is some or all versions of an object in order of the time from which each holds.
+type versionList []objectVersion
+
+// at is the version a reference at this time binds to: the last not after it, else the first later one; nil when there is
+// none, or the object was deleted.
+func (l versionList) at(t int64) []byte {
+	if len(l) == 0 {
+		return nil
 	}
-	return rec.versions[i-1].value
+	i := sort.Search(len(l), func(i int) bool { return l[i].from > t })
+	return l[max(i, 1)-1].value
 }
 
 // At implements roweval.Objects.
@@ -212,7 +221,7 @@ func (s *State) At(typ, id string, t int64) (get func(name string) value.Value, 
 		}
 		return nil, false
 	}
-	enc := rec.at(t)
+	enc := s.past.versions(rec).at(t)
 	if enc == nil {
 		return nil, false
 	}

@@ -38,6 +38,9 @@ func (p person) Events(typ string) []roweval.Event {
 
 func (p person) InSegment(name string) bool {
 	seg := p.s.segNamed[name]
+	if p.s.past != nil {
+		return seg != nil && p.s.pastMember(seg, p.row)
+	}
 	return seg != nil && seg.members.Contains(p.row)
 }
 
@@ -62,6 +65,9 @@ func (e eventRef) Attr(name string) value.Value {
 
 // eventsOf appends the events of one type of everybody who is this person now, oldest first by (time, arrival).
 func (s *State) eventsOf(t *eventType, row uint32, out []eventRef) []eventRef {
+	if t.unlisted != nil {
+		t.unlisted()
+	}
 	start := len(out)
 	for m := range s.ids.Members(row) {
 		if int(m) >= t.heads.Len() {
@@ -71,7 +77,8 @@ func (s *State) eventsOf(t *eventType, row uint32, out []eventRef) []eventRef {
 			out = append(out, eventRef{t, i - 1})
 		}
 	}
-	mine := out[start:]
+	mine := s.past.visible(out[start:])
+	out = out[:start+len(mine)]
 	slices.Reverse(mine) // the lists run from the newest: one profile's events in time order need no sorting
 	if !slices.IsSortedFunc(mine, byTime) {
 		slices.SortFunc(mine, byTime)

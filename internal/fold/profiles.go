@@ -221,6 +221,7 @@ func (s *State) setAttribute(row, who uint32, a *attribute, bytes []byte, at int
 	t.Column("attr").SetString(i, []byte(a.name))
 	t.Column("t").SetInt(i, at)
 	t.Column("a").SetInt(i, s.Now)
+	s.earliest = min(s.earliest, at)
 	if bytes != nil {
 		t.Column("value").SetBytes(i, bytes)
 	}

@@ -5,6 +5,7 @@ import (
 	"cmp"
 	"iter"
 	"maps"
+	"math"
 	"slices"
 
 	"github.com/RoaringBitmap/roaring/v2"
@@ -187,7 +188,7 @@ func (s *State) flipsOf(row uint32) iter.Seq[uint32] {
 				continue
 			}
 			for i := s.lastFlip.Uint(m); i != 0; i = prev.Uint(i - 1) {
-				if !yield(i - 1) {
+				if beyond := s.past != nil && int(i) > s.past.flips; !beyond && !yield(i-1) {
 					return
 				}
 			}
@@ -243,8 +244,11 @@ func (s *State) Flips(name string) iter.Seq[Flip] {
 	}
 }
 
-// Since returns the segments a person is in, and since when.
+// Since returns the segments a person is in, and since when; in the past 0 where that is not known.
 func (s *State) Since(row uint32) map[string]int64 {
+	if s.past != nil {
+		return s.pastSince(row)
+	}
 	out := map[string]int64{}
 	for i := range s.flipsOf(row) {
 		seg := s.segments[s.flips.Column("segment").Uint(i)]
@@ -325,8 +329,12 @@ type EnrolmentView struct {
 	Due     int64
 }
 
-// Enrolments returns who is inside a journey ("" is any), or only one person, in order of entry.
+// Enrolments returns who is inside a journey ("" is any), or only one person, in order of entry. A past state knows one
+// person's only, and not where in the journey that person was.
 func (s *State) Enrolments(name string, row uint32, onlyRow bool) []EnrolmentView {
+	if s.past != nil {
+		return s.pastEnrolments(row)
+	}
 	var out []EnrolmentView
 	for _, h := range slices.Sorted(maps.Keys(s.journeys.live)) {
 		e := s.journeys.live[h]
@@ -345,6 +353,8 @@ type EventTable struct {
 	Row    *column.Column
 	Seq    *column.Column
 	Source *column.Column
+	Len    int   // the first rows, which count
+	Until  int64 // later ones do not count
 }
 
 // EventTable returns an event type's columns.
@@ -353,7 +363,11 @@ func (s *State) EventTable(name string) (EventTable, bool) {
 	if t == nil {
 		return EventTable{}, false
 	}
-	return EventTable{t.tab, t.time, t.row, t.seq, t.source}, true
+	out := EventTable{t.tab, t.time, t.row, t.seq, t.source, t.tab.Len(), math.MaxInt64}
+	if s.past != nil {
+		out.Len, out.Until = s.past.length(t), s.past.until()
+	}
+	return out, true
 }
 
 // EventAt is one event as expressions see it.

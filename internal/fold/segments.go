@@ -9,6 +9,7 @@ import (
 	"github.com/RoaringBitmap/roaring/v2"
 
 	"github.com/embedcdp/cdp/internal/celenv"
+	"github.com/embedcdp/cdp/internal/exec"
 	"github.com/embedcdp/cdp/internal/live"
 	"github.com/embedcdp/cdp/internal/plan"
 	"github.com/embedcdp/cdp/internal/roweval"
@@ -38,9 +39,9 @@ type segment struct {
 	expr     *celenv.Expr
 	deps     celenv.Deps
 	logical  plan.Node
-	plan     plan.Physical
-	rank     int // above every segment it asks for
-	order    int // place in byRank
+	plan     plan.Physical // who is a member at an instant
+	rank     int           // above every segment it asks for
+	order    int           // place in byRank
 	members  *roaring.Bitmap
 	pending  pendings
 
@@ -149,20 +150,19 @@ func (s *State) planStats() plan.Stats {
 				return uint64(t.tab.Len())
 			}
 			return 0
-		}}
+		}, Future: s.hasFuture}
 }
 
-// fill finds a segment's members from nothing, the way its plan says: bitmaps and columns where they are exact, the
-// oracle for the candidates they leave. Who is no candidate cannot become a member by time alone either, because nothing
-// that a plan narrows by changes with time: attributes, other segments (whose flips ask again), and whether there is any
-// event of a type, also in the future.
+// fill finds a segment's members from nothing. Where time alone can change an answer, the oracle says when, for everybody
+// who could become a member by it: those whom a lasting plan leaves, which narrows by nothing that moves with time. What
+// else can change (attributes, other segments, a first event) asks again when it does.
 func (s *State) fill(seg *segment) {
 	seg.pending.clear()
-	rows := plan.Run(seg.plan, s.planSource(seg.visitors), func(row uint32) bool {
+	rows := exec.Run(s.planToFill(seg), question{s, seg.visitors, s.Now, func(row uint32) bool {
 		r := s.answer(seg, row, s.Now)
 		s.expect(seg, row, r.Next)
 		return r.True()
-	})
+	}})
 	for it := roaring.Xor(rows, seg.members).Iterator(); it.HasNext(); {
 		row := it.Next()
 		s.flip(seg, row, rows.Contains(row), s.Now, CauseDefine)
@@ -171,16 +171,26 @@ func (s *State) fill(seg *segment) {
 	s.settle()
 }
 
-// PreviewSegment finds who would be a member of a segment now, without making it one.
-func (s *State) PreviewSegment(name string, body []byte, now int64) (*roaring.Bitmap, error) {
-	d, expr, prog, err := s.checkSegment(name, body)
-	if err != nil {
-		return nil, err
+// planToFill is the plan of a segment that is kept.
+func (s *State) planToFill(seg *segment) plan.Physical {
+	if !s.movesByTime(seg) {
+		return seg.plan
 	}
-	p := plan.Build(plan.Simplify(plan.Logical(expr)), s.planStats())
-	return plan.Run(p, s.planSource(d.Of == "visitors"), func(row uint32) bool {
-		return prog.Eval(roweval.Input{Person: person{s, row}, Objects: s, Now: now}).True()
-	}), nil
+	stats := s.planStats()
+	stats.Lasting = true
+	return plan.Build(seg.logical, stats)
+}
+
+// movesByTime says whether the members of a segment can change by time alone: its condition reads the clock, or an event
+// it reads is dated in the future and enters when its time comes.
+func (s *State) movesByTime(seg *segment) bool {
+	return seg.deps.Now || slices.ContainsFunc(seg.deps.Events, s.hasFuture)
+}
+
+// hasFuture says whether there is an event of a type that is dated later than now.
+func (s *State) hasFuture(typ string) bool {
+	t := s.typeNamed[typ]
+	return t != nil && t.tab.Len() > 0 && t.latest > s.Now
 }
 
 // answer evaluates a segment's condition for one row.
@@ -202,13 +212,18 @@ func (s *State) expect(seg *segment, row uint32, next int64) {
 	}
 }
 
-// PlanOf returns how a segment's members are found, stage by stage, as text.
-func (s *State) PlanOf(name string) (logical, physical string, ok bool) {
+// PlanOf returns how a segment's members are found, stage by stage, as text: what it says, who is in it at an instant, and
+// "" or how it is filled so that it also knows when each will change.
+func (s *State) PlanOf(name string) (logical, physical, kept string, ok bool) {
 	seg := s.segNamed[name]
 	if seg == nil {
-		return "", "", false
+		return "", "", "", false
 	}
-	return seg.logical.String(), seg.plan.String(), true
+	logical, physical, kept = seg.logical.String(), seg.plan.String(), s.planToFill(seg).String()
+	if kept == physical {
+		kept = ""
+	}
+	return logical, physical, kept, true
 }
 
 // indexSegments rebuilds who must be looked at when what changes.

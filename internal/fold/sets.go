@@ -1,193 +1,114 @@
 package fold
 
 import (
-	"math"
-	"slices"
+	"sync"
 
 	"github.com/RoaringBitmap/roaring/v2"
 
+	"github.com/embedcdp/cdp/internal/celenv"
 	"github.com/embedcdp/cdp/internal/column"
-	"github.com/embedcdp/cdp/internal/plan"
-	"github.com/embedcdp/cdp/internal/value"
+	"github.com/embedcdp/cdp/internal/exec"
 )
 
-// This file gives plans the sets they work on: populations, who has events of a type, and who has an attribute that
-// compares so and so. Each is one pass over a column.
-
-// planSource implements plan.Source for a segment's population.
-type planSource struct {
-	s        *State
+// question gives package exec the data of the state, for one condition about customers or visitors at one instant. It
+// implements exec.Source.
+type question struct {
+	*State
 	visitors bool
-	all      *roaring.Bitmap
+	at       int64
+	is       func(row uint32) bool // the oracle
 }
 
-func (s *State) planSource(visitors bool) *planSource { return &planSource{s: s, visitors: visitors} }
-
-// All are the canonical rows of the population.
-func (p *planSource) All() *roaring.Bitmap {
-	if p.all == nil {
-		b := newDense(p.s.ids.Rows())
-		for row := range p.s.Profiles(p.visitors) {
-			b.set(row)
-		}
-		p.all = b.bitmap()
+func (q question) People() exec.Set          { return q.people.of(q.State, q.visitors) }
+func (q question) Canonical() []uint32       { return q.ids.Canonicals() }
+func (q question) Calendar() celenv.Calendar { return celenv.CalendarOf(q.Catalogue) }
+func (q question) Now() int64                { return q.at }
+func (q question) True(row uint32) bool      { return q.is(row) }
+func (q question) Versions(typ, id string) []int64 {
+	o := q.objects[typ]
+	if o == nil || o.byID[id] == nil {
+		return nil
 	}
-	return p.all
+	versions := q.past.versions(o.byID[id])
+	from := make([]int64, len(versions))
+	for i := range versions {
+		from[i] = versions[i].from
+	}
+	return from
 }
 
-func (p *planSource) Segment(name string) *roaring.Bitmap {
-	if seg := p.s.segNamed[name]; seg != nil {
+func (q question) Segment(name string) *roaring.Bitmap {
+	if seg := q.segNamed[name]; seg != nil {
 		return seg.members
 	}
-	return roaring.New()
+	return nil
 }
 
-// HasEvent are the people with an event of the type, whenever: one dated in the future counts, it will happen by itself.
-func (p *planSource) HasEvent(typ string) *roaring.Bitmap {
-	b := newDense(p.s.ids.Rows())
-	if t := p.s.typeNamed[typ]; t != nil {
-		for k := 0; k*column.ChunkRows < t.heads.Len(); k++ {
-			for i, head := range t.heads.Uints(k) {
-				if head != 0 {
-					b.set(p.s.ids.Canonical(uint32(k*column.ChunkRows + i)))
-				}
+func (q question) Attr(name string) *column.Column {
+	if a := q.attrs[name]; a != nil {
+		return a.now
+	}
+	return nil
+}
+
+func (q question) Events(typ string) *exec.Events {
+	t := q.typeNamed[typ]
+	if t == nil {
+		return nil
+	}
+	n := t.tab.Len()
+	if q.past != nil {
+		n = q.past.length(t)
+	}
+	if n == 0 {
+		return nil
+	}
+	return &exec.Events{Rows: n, Time: t.time.First(n), Person: t.row.First(n), Source: t.source.First(n),
+		Attr: func(name string) *column.Column {
+			if c := t.cols[name]; c != nil {
+				return c.col.First(n)
+			}
+			return nil
+		}}
+}
+
+// people keeps who is a customer and who a visitor, as sets, from one question to the next. It has a lock of its own, since
+// readers ask while they share the state.
+type people struct {
+	mu        sync.Mutex
+	rows      int // when they were made; a new row, user id or link makes them anew
+	groups    int
+	customers int
+	sets      [2]exec.Set // customers, visitors
+}
+
+func (p *people) of(s *State, visitors bool) exec.Set {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	rows, groups, customers := s.ids.Rows(), s.ids.Profiles(), s.ids.Customers()
+	if p.sets[0] == nil || rows != p.rows || groups != p.groups || customers != p.customers {
+		p.rows, p.groups, p.customers = rows, groups, customers
+		p.sets = [2]exec.Set{exec.NewSet(rows), exec.NewSet(rows)}
+		for row := range uint32(rows) {
+			if s.ids.Canonical(row) == row {
+				p.sets[b2i(!s.ids.IsCustomer(row))].Add(row)
 			}
 		}
 	}
-	return b.bitmap()
+	return p.sets[b2i(visitors)]
 }
 
-// Attr compares an attribute with literals; false when there is no kernel for its type.
-func (p *planSource) Attr(name string, op plan.Op, lits []value.Value) (*roaring.Bitmap, bool) {
-	a := p.s.attrs[name]
-	if a == nil {
-		return nil, false
-	}
-	b := newDense(max(p.s.ids.Rows(), a.now.Len()))
-	keep := func(k, i int) { b.set(uint32(k*column.ChunkRows + i)) }
-	chunks := (a.now.Len() + column.ChunkRows - 1) / column.ChunkRows
-	switch a.now.Kind() {
-	case column.Float64:
-		if op != plan.Has && !allOf(lits, value.Number) {
-			return nil, false
-		}
-		nums := make([]float64, len(lits))
-		for i := range lits {
-			nums[i] = lits[i].Num
-		}
-		for k := range chunks {
-			for i, v := range a.now.Floats(k) {
-				if !math.IsNaN(v) && compares(op, v, nums) {
-					keep(k, i)
-				}
-			}
-		}
-	case column.Int64:
-		if op != plan.Has && !allOf(lits, value.Datetime) {
-			return nil, false
-		}
-		times := make([]int64, len(lits))
-		for i := range lits {
-			times[i] = lits[i].Time
-		}
-		for k := range chunks {
-			for i, v := range a.now.Ints(k) {
-				if v != column.AbsentInt && compares(op, v, times) {
-					keep(k, i)
-				}
-			}
-		}
-	case column.Dict:
-		if op != plan.Has && !allOf(lits, value.String) {
-			return nil, false
-		}
-		fits := p.codes(a.now.Dict(), op, lits)
-		for k := range chunks {
-			switch c := a.now.Codes(k); {
-			case c.B != nil:
-				keepCodes(b, k, c.B, fits)
-			case c.H != nil:
-				keepCodes(b, k, c.H, fits)
-			default:
-				keepCodes(b, k, c.W, fits)
-			}
-		}
-	case column.Bool:
-		if op != plan.Has && !allOf(lits, value.Boolean) {
-			return nil, false
-		}
-		bools := make([]uint8, len(lits))
-		for i := range lits {
-			bools[i] = 1 + uint8(lits[i].Num)
-		}
-		for k := range chunks {
-			for i, v := range a.now.Bools(k) {
-				if v != 0 && compares(op, v, bools) {
-					keep(k, i)
-				}
-			}
-		}
-	default:
-		return nil, false
-	}
-	return b.bitmap(), true
+// copy takes over what is kept of the state that p's is a copy of, and makes it first where needed.
+func (p *people) copy(s *State) {
+	s.people.of(s, false)
+	s.people.mu.Lock()
+	defer s.people.mu.Unlock()
+	p.rows, p.groups, p.customers, p.sets = s.people.rows, s.people.groups, s.people.customers, s.people.sets
 }
 
-// codes compares each string of a dictionary once.
-func (p *planSource) codes(d *column.Dictionary, op plan.Op, lits []value.Value) []bool {
-	texts := make([]string, len(lits))
-	for i := range lits {
-		texts[i] = lits[i].Str
+func b2i(b bool) int {
+	if b {
+		return 1
 	}
-	fits := make([]bool, d.Len()+1)
-	for code := range fits[1:] {
-		fits[code+1] = compares(op, d.String(uint32(code+1)), texts)
-	}
-	return fits
+	return 0
 }
-
-// keepCodes adds the rows of chunk k whose code fits. Code 0 is absent and fits nothing.
-func keepCodes[T uint8 | uint16 | uint32](b dense, k int, codes []T, fits []bool) {
-	for i, code := range codes {
-		if fits[code] {
-			b.set(uint32(k*column.ChunkRows + i))
-		}
-	}
-}
-
-func allOf(lits []value.Value, kind value.Kind) bool {
-	return !slices.ContainsFunc(lits, func(v value.Value) bool { return v.Kind != kind })
-}
-
-func compares[T float64 | int64 | uint8 | string](op plan.Op, v T, lits []T) bool {
-	switch op {
-	case plan.Has:
-		return true
-	case plan.Equal:
-		return v == lits[0]
-	case plan.NotEqual:
-		return v != lits[0]
-	case plan.Less:
-		return v < lits[0]
-	case plan.LessEqual:
-		return v <= lits[0]
-	case plan.Greater:
-		return v > lits[0]
-	case plan.GreaterEqual:
-		return v >= lits[0]
-	case plan.In:
-		return slices.Contains(lits, v)
-	case plan.NotIn:
-		return !slices.Contains(lits, v)
-	}
-	return false
-}
-
-// dense is a set of rows as plain words, which is the quickest way to fill a bitmap in any order.
-type dense []uint64
-
-func newDense(rows int) dense { return make(dense, (rows+63)/64) }
-
-func (d dense) set(row uint32) { d[row/64] |= 1 << (row % 64) }
-
-func (d dense) bitmap() *roaring.Bitmap { return roaring.FromDense(d, true) }

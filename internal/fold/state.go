@@ -18,6 +18,7 @@ package fold
 import (
 	"fmt"
 	"math"
+	"sync"
 	"time"
 
 	"github.com/embedcdp/cdp/internal/column"
@@ -55,6 +56,7 @@ type State struct {
 	deadLetters *column.Table
 
 	ids       *identity.Graph
+	people    people
 	kinds     []string         // identifier kinds by code
 	kindCode  map[string]uint8 // and back
 	attrs     map[string]*attribute
@@ -78,8 +80,11 @@ type State struct {
 	openRej  int // rejected events not yet replayed
 	replayOK map[uint32]bool
 
-	loading bool // definitions take effect without anybody being asked
-	batch   batchScratch
+	earliest int64      // the earliest time that an attribute or object has a value of
+	past     *horizon   // what a past state sees; nil for the present (past.go)
+	freezing sync.Mutex // held by Freeze, which several readers may call at once
+	loading  bool       // definitions take effect without anybody being asked
+	batch    batchScratch
 }
 
 // New returns the state before the first batch.
@@ -100,6 +105,7 @@ func New() *State {
 		due:             deadline.New(),
 		replayOK:        map[uint32]bool{},
 		Now:             math.MinInt64 / 4,
+		earliest:        math.MaxInt64,
 		Settings:        Settings{}.withDefaults(),
 	}
 	s.batch.intern = map[string]string{}
@@ -111,7 +117,7 @@ func New() *State {
 	s.sets = s.table("sets", cols{{"q", column.Int64}, {"row", column.Uint32}, {"attr", column.Dict}, {"t", column.Int64}, {"a", column.Int64}, {"value", column.Bytes}, {"old", column.Bytes}})
 	s.flips = s.table("flips", cols{{"row", column.Uint32}, {"segment", column.Uint32}, {"t", column.Int64}, {"in", column.Bool}, {"cause", column.Uint32}, {"prev", column.Uint32}, {"q", column.Int64}})
 	s.flipCells = newFlipCells(s.flips)
-	s.objectLog = s.table("objects", cols{{"q", column.Int64}, {"type", column.Dict}, {"id", column.Bytes}, {"t", column.Int64}, {"value", column.Bytes}, {"deleted", column.Bool}})
+	s.objectLog = s.table("objects", cols{{"q", column.Int64}, {"type", column.Dict}, {"id", column.Bytes}, {"t", column.Int64}, {"value", column.Bytes}, {"deleted", column.Bool}, {"a", column.Int64}})
 	s.definitions = s.table("definitions", cols{{"q", column.Int64}, {"t", column.Int64}, {"kind", column.Dict}, {"name", column.Bytes}, {"body", column.Bytes}, {"actor", column.Dict}, {"deleted", column.Bool}})
 	s.rejected = s.table("rejected", cols{{"q", column.Int64}, {"t", column.Int64}, {"name", column.Dict}, {"id", column.Bytes}, {"reason", column.Bytes}, {"raw", column.Bytes}, {"source", column.Dict}})
 	s.replayed = s.table("replayed", cols{{"rejected", column.Uint32}, {"t", column.Int64}})

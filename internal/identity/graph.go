@@ -17,6 +17,7 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"math"
 	"slices"
 	"sync"
 )
@@ -54,7 +55,8 @@ type Graph struct {
 	customers []uint64 // a bit a row
 	customerN int
 	groups    int
-	links     int // made so far
+	links     int    // made so far
+	until     uint32 // identifiers attached later are not there: see Before
 
 	canonicals struct { // what Canonicals found last
 		sync.Mutex
@@ -71,7 +73,7 @@ type rowState struct {
 }
 
 // New returns an empty graph.
-func New() *Graph { return &Graph{index: newIndex()} }
+func New() *Graph { return &Graph{index: newIndex(), until: math.MaxUint32} }
 
 // NewRow adds a visitor without identifiers and returns its row: 0, 1, 2 and so on.
 func (g *Graph) NewRow() uint32 {
@@ -98,15 +100,23 @@ func (g *Graph) Profiles() int { return g.groups }
 
 // Find returns the row that the identifier is attached to. It allocates nothing.
 func (g *Graph) Find(kind uint8, id []byte) (row uint32, ok bool) {
+	row, _, ok = g.find(kind, id)
+	return row, ok
+}
+
+func (g *Graph) find(kind uint8, id []byte) (row, address uint32, ok bool) {
 	h := g.index.hash(kind, id)
 	p := g.index.probe(h)
 	for {
 		at, ok := p.next()
 		if !ok {
-			return 0, false
+			return 0, 0, false
+		}
+		if at > g.until {
+			continue
 		}
 		if a := g.ids.get(at); a.Kind == kind && bytes.Equal(a.ID, id) {
-			return a.row, true
+			return a.row, at, true
 		}
 	}
 }
@@ -161,7 +171,9 @@ func (g *Graph) Identifiers(row uint32) []Identifier {
 	var order []uint32
 	for m := range g.Members(row) {
 		for at := g.row(m).lastID; at != 0; at = g.ids.get(at).before {
-			order = append(order, at)
+			if at <= g.until {
+				order = append(order, at)
+			}
 		}
 	}
 	slices.Sort(order)
@@ -223,7 +235,7 @@ func (g *Graph) Canonicals() []uint32 {
 // which from then on copies what it changes, 64 KiB at a time. Find does not work on it.
 func (g *Graph) Freeze() *Graph {
 	f := &Graph{rows: g.rows.freeze(), ids: arena{slices.Clone(g.ids.blocks)}, customers: slices.Clone(g.customers),
-		customerN: g.customerN, groups: g.groups, links: g.links}
+		customerN: g.customerN, groups: g.groups, links: g.links, until: g.until}
 	c := &g.canonicals
 	c.Lock()
 	defer c.Unlock()

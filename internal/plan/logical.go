@@ -60,27 +60,10 @@ func (r reader) selected(e ast.Expr) (Node, bool) {
 		return nil, false
 	}
 	v, ok := r.value(e)
-	if !ok || typeOf(v) != schema.Boolean {
+	if !ok || TypeOf(v) != schema.Boolean {
 		return nil, false
 	}
 	return Predicate{Of: v, Op: Equal, Lits: []value.Value{value.Bool(true)}, Text: r.expr.Text(e)}, true
-}
-
-// typeOf is the type of what is compared.
-func typeOf(v Value) schema.Type {
-	switch v := v.(type) {
-	case Attr:
-		return v.Type
-	case Field:
-		return v.Type
-	case Aggregate:
-		switch v.Function {
-		case Size, Sum, Avg, CountDistinct:
-			return schema.Number
-		}
-		return v.Of.Type
-	}
-	return schema.Datetime
 }
 
 var symbols = map[string]Op{

@@ -100,10 +100,14 @@ func (r reader) moment(e ast.Expr) (Moment, bool) {
 			d = -d
 		}
 		m.Ago += d
-		return m, ok && isSpan
+		return m, ok && isSpan && max(m.Ago, -m.Ago) < farthest
 	}
 	return Moment{}, false
 }
+
+// farthest is how far from now a moment may lie. A time before the year 1 or after 9999 is an error, also on the way to one
+// that is not.
+const farthest = 1000 * 366 * 86400e6
 
 // duration recognises duration("36h") to the microsecond.
 func duration(e ast.Expr) (micros int64, ok bool) {
@@ -166,7 +170,7 @@ func (r reader) events(e ast.Expr) (Events, bool) {
 	return list, ok
 }
 
-// instant reads the argument of since and until; nil when it is known only as CEL.
+// instant reads the argument of since and until.
 func (r reader) instant(e ast.Expr) Value {
 	if lit, ok := r.literal(e); ok && lit.Kind == value.Datetime {
 		return Constant{lit.Time}
@@ -174,7 +178,7 @@ func (r reader) instant(e ast.Expr) Value {
 	if v, ok := r.value(e); ok {
 		return v
 	}
-	return nil
+	return Formula{r.expr.Text(e)}
 }
 
 // inside returns the reader of a macro's condition about one event of a type.

@@ -6,14 +6,22 @@ import (
 	"strings"
 )
 
-// Stats are estimates that decide the order of work, never the answer. The zero Stats knows nothing.
+// Stats are what Build knows of the data. The estimates decide the order of work, never the answer; without them it knows
+// nothing.
 type Stats struct {
 	Rows     uint64
 	Segment  func(name string) uint64 // members
 	HasEvent func(typ string) uint64  // rows with an event of the type
+
+	// Lasting asks for a plan that narrows only by what time alone does not change, for a segment that is kept: who is no
+	// candidate of it cannot become a member until something happens. Future tells whether there are events of a type
+	// that are dated later than now; without it every type may have some.
+	Lasting bool
+	Future  func(typ string) bool
 }
 
-// Physical is a plan that Run carries out: Root finds candidates, and where that is not exact the oracle decides each.
+// Physical is a plan that package exec carries out: Root finds candidates, and where that is not exact the oracle decides
+// about each.
 type Physical struct {
 	Root     *Operator
 	Fallback []string // the parts that only the oracle decides, in CEL; empty when no row needs it
@@ -25,8 +33,8 @@ type Operator struct {
 	Kind     Kind
 	Children []*Operator // of Intersect and Union
 	Name     string      // segment or event type
-	Attr     Predicate   // of an Attr
-	Negated  bool        // Segment, and Kernel with Has: the rows that are not in it
+	Of       Node        // of Kernel and Scan: what they decide
+	Negated  bool        // Segment, Kernel, Scan: the rows for which it is false
 	rows     uint64
 }
 
@@ -39,7 +47,8 @@ const (
 	Anyone                // every row, since nothing is known: the oracle decides
 	Segment               // members of a segment; exact
 	HasEvent              // rows with any event of a type, which the part implies; not exact
-	Kernel                // an attribute predicate by the caller's column; exact, and Anyone when there is no kernel for it
+	Kernel                // a condition about the profile by its columns; exact, and Anyone where a column does not keep what is declared
+	Scan                  // a condition about events by their columns; likewise
 	Intersect             // exact when all children are
 	Union                 // exact when all children are
 )
@@ -77,27 +86,38 @@ func (b *builder) build(n Node, want bool) *Operator {
 		}
 		return op
 	case Predicate:
-		if _, ok := n.Of.(Attr); ok {
-			if !want {
-				if op, ok := opposite[n.Op]; ok {
-					n.Op, want = op, true
-				}
-			}
-			return &Operator{Kind: Kernel, Attr: n, Negated: !want, rows: b.stats.Rows}
+		if op, ok := opposite[n.Op]; ok && !want {
+			n.Op = op
+			return b.leaf(n, n.Text, true)
 		}
-		return b.narrow(n, n.Text, want)
+		return b.leaf(n, n.Text, want)
 	case Compare:
-		return b.narrow(n, n.Text, want)
+		if !want {
+			n.Op = opposite[n.Op]
+		}
+		return b.leaf(n, n.Text, true)
 	case Quantifier:
-		return b.narrow(n, n.Text, want)
+		return b.leaf(n, n.Text, want)
 	case Units:
-		return b.narrow(n, n.Text, want)
+		return b.leaf(n, n.Text, want)
 	case Sequence:
-		return b.narrow(n, n.Text, want)
+		return b.leaf(n, n.Text, want)
 	case Residual:
 		b.fallback = append(b.fallback, n.Text)
 	}
 	return &Operator{Kind: Anyone, rows: b.stats.Rows}
+}
+
+// leaf takes a kernel where there is one.
+func (b *builder) leaf(n Node, text string, want bool) *Operator {
+	if !covered(n) || b.stats.Lasting && moves(n, b.stats.Future) {
+		return b.narrow(n, text, want)
+	}
+	op := &Operator{Kind: Kernel, Of: n, Negated: !want, rows: b.stats.Rows}
+	if aboutEvents(n) {
+		op.Kind = Scan
+	}
+	return op
 }
 
 // narrow finds the candidates of a condition over events: who has any event of a type, where somebody without one would
@@ -162,6 +182,8 @@ func (op *Operator) ladder() int {
 		return costBitmap
 	case Kernel:
 		return costKernel
+	case Scan:
+		return costEvents
 	case Anyone:
 		return costRow
 	}
@@ -186,13 +208,14 @@ func (p Physical) String() string {
 }
 
 func (op *Operator) print(b *strings.Builder, depth int) {
-	fmt.Fprintf(b, "%s%s\n", strings.Repeat("  ", depth), op.line())
+	fmt.Fprintf(b, "%s%s\n", strings.Repeat("  ", depth), op.Line())
 	for _, c := range op.Children {
 		c.print(b, depth+1)
 	}
 }
 
-func (op *Operator) line() string {
+// Line prints the operator without its children.
+func (op *Operator) Line() string {
 	not := ""
 	if op.Negated {
 		not = "not "
@@ -209,7 +232,9 @@ func (op *Operator) line() string {
 	case HasEvent:
 		return "bitmap: has an event " + op.Name + " (candidates)"
 	case Kernel:
-		return "kernel: " + not + op.Attr.line()
+		return "kernel: " + not + op.Of.line()
+	case Scan:
+		return "scan: " + not + op.Of.line()
 	case Intersect:
 		return "intersect"
 	}

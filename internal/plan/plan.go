@@ -4,9 +4,10 @@
 //	Logical     what the expression says: comparisons of attributes and of aggregates over events, memberships, boolean
 //	            algebra, and whatever is none of these as CEL text                     logical.go, match.go, value.go
 //	Simplify    the same answer in a shape that is easier to run                                 rules.go
-//	Build       which operator finds the rows, by a ladder of cost: constant, bitmap, column kernel, and the oracle
-//	            row by row on those that survive                                                 physical.go
-//	Run         the rows                                                                         run.go
+//	Build       which operator finds the rows, by a ladder of cost: constant, bitmap, column kernel, scan of events, and
+//	            the oracle row by row on those that survive                                                physical.go
+//
+// Package exec carries a physical plan out.
 //
 // An expression has three outcomes: true, false, and error, as when an attribute is absent. A member is a row for which
 // it is true. So `!(customer.age > 18)` does not hold for a row without an age, and taking a complement would be wrong.
@@ -118,6 +119,23 @@ var opposite = map[Op]Op{
 	StartsWith: NoStartsWith, EndsWith: NoEndsWith, Contains: NoContains,
 	NoStartsWith: StartsWith, NoEndsWith: EndsWith, NoContains: Contains,
 	Equal: NotEqual, NotEqual: Equal, Less: GreaterEqual, GreaterEqual: Less, Greater: LessEqual, LessEqual: Greater, In: NotIn, NotIn: In,
+}
+
+// Opposite is the operator that holds where the value is there and op does not hold; "" for Has.
+func Opposite(op Op) Op { return opposite[op] }
+
+// Mirrored is the operator with its sides exchanged, of the six comparisons.
+func Mirrored(op Op) Op { return mirrored[op] }
+
+// Of tells whether it is met when so many of all hold.
+func (q Quantity) Of(held, all int) bool {
+	switch q {
+	case Every:
+		return held == all
+	case JustOne:
+		return held == 1
+	}
+	return held > 0
 }
 
 // mirrored is the operator with its sides exchanged.

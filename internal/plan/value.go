@@ -112,6 +112,11 @@ func (v Aggregate) line() string {
 // Constant is a value that is the same everywhere; it stands only where a literal time meets a bound.
 type Constant struct{ Micros int64 }
 
+// Formula is a value that is known only as CEL.
+type Formula struct{ Text string }
+
+func (v Formula) line() string { return "cel " + v.Text }
+
 func (v Constant) line() string { return time.UnixMicro(v.Micros).UTC().Format(time.RFC3339Nano) }
 
 func (e Events) line() string {
@@ -168,7 +173,7 @@ func (e Events) opaque() bool {
 		}
 	}
 	for _, w := range e.Bounds {
-		if w.Kind != Within && w.Kind != During && (w.At == nil || opaqueValue(w.At)) {
+		if w.At != nil && opaqueValue(w.At) {
 			return true
 		}
 	}
@@ -176,8 +181,11 @@ func (e Events) opaque() bool {
 }
 
 func opaqueValue(v Value) bool {
-	a, ok := v.(Aggregate)
-	return ok && a.Events.opaque()
+	if a, ok := v.(Aggregate); ok {
+		return a.Events.opaque()
+	}
+	_, formula := v.(Formula)
+	return formula
 }
 
 func opaque(n Node) bool {

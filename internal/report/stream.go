@@ -4,6 +4,7 @@ package report
 import (
 	"fmt"
 	"maps"
+	"math"
 	"slices"
 	"strings"
 
@@ -139,12 +140,12 @@ func (src *source) chunks(yield func(insight.Chunk) bool) {
 	t := src.table
 	var persons, groups []uint32
 	var pos, keep []uint64
-	for k := range t.Table.Chunks() {
-		c := insight.Chunk{Time: t.Time.Ints(k)}
-		n := len(c.Time)
+	for k := 0; k*column.ChunkRows < t.Len; k++ {
+		n := min(column.ChunkRows, t.Len-k*column.ChunkRows)
+		c := insight.Chunk{Time: t.Time.Ints(k)[:n]}
 		rows := t.Row.Uints(k)
 		persons, pos = resize(persons, n), resize(pos, n)
-		for i, q := range t.Seq.Ints(k) {
+		for i, q := range t.Seq.Ints(k)[:n] {
 			pos[i] = uint64(q)
 			row := uint32(0)
 			if rows != nil {
@@ -159,12 +160,21 @@ func (src *source) chunks(yield func(insight.Chunk) bool) {
 			c.Group = groups
 		}
 		if src.value != nil {
-			c.Value = src.value.Floats(k)
+			if c.Value = src.value.Floats(k); c.Value != nil {
+				c.Value = c.Value[:n]
+			}
 		}
-		if src.keep != nil {
+		if src.keep != nil || t.Until != math.MaxInt64 {
 			keep = resize(keep, (n+63)/64)
 			clear(keep)
-			for i := range n {
+			for i, at := range c.Time {
+				if at > t.Until {
+					continue
+				}
+				if src.keep == nil {
+					keep[i/64] |= 1 << (i % 64)
+					continue
+				}
 				in := roweval.Input{Arriving: src.s.EventAt(src.event, uint32(k*column.ChunkRows+i)), Objects: src.s, Now: src.s.Now}
 				if src.keep.Eval(in).True() {
 					keep[i/64] |= 1 << (i % 64)
@@ -193,7 +203,8 @@ func (src *source) groups(k int, out []uint32) {
 	}
 	clear(out)
 	if src.group.Kind() == column.Bool {
-		for i, b := range src.group.Bools(k) {
+		bools := src.group.Bools(k)
+		for i, b := range bools[:min(len(bools), len(out))] {
 			out[i] = uint32(b)
 		}
 	} else {
@@ -214,7 +225,7 @@ func (src *source) groups(k int, out []uint32) {
 }
 
 func spread[T uint8 | uint16](out []uint32, codes []T) {
-	for i, code := range codes {
+	for i, code := range codes[:min(len(codes), len(out))] {
 		out[i] = uint32(code)
 	}
 }

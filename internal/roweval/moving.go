@@ -2,6 +2,7 @@ package roweval
 
 import (
 	"fmt"
+	"math"
 	"reflect"
 	"time"
 
@@ -165,11 +166,22 @@ func (st *state) subtract(a, b ref.Val) ref.Val {
 	s := slope(a) - slope(b)
 	_, timeA := x.(types.Timestamp)
 	_, timeB := y.(types.Timestamp)
-	if timeA && timeB && s != 0 {
-		st.noteOverflow(difference(x, y), s)
+	if !timeA || !timeB {
+		return st.moved(x.(traits.Subtractor).Subtract(y), s)
 	}
-	return st.moved(x.(traits.Subtractor).Subtract(y), s)
+	d := difference(x, y)
+	if s != 0 {
+		st.noteOverflow(d, s)
+	}
+	if d.micros >= maxGap || d.micros < -maxGap {
+		return types.NewErr("the times are more than 292 years apart, which is longer than a duration can be")
+	}
+	return st.moved(types.Duration{Duration: time.Duration(d.micros*1000 + d.nanos)}, s)
 }
+
+// maxGap is the longest duration in whole microseconds: CEL's are nanoseconds in 64 bits. cel-go's own subtraction of times
+// gives up as much as a second before, depending on their fractions.
+const maxGap = math.MaxInt64 / 1000
 
 // moved gives a result its slope. Times run forward and durations grow or shrink with time; anything else would be an
 // expression like (now - a) + (now - b), which nobody means.
@@ -187,8 +199,7 @@ func (st *state) moved(v ref.Val, s int64) ref.Val {
 // noteOverflow: CEL's durations span 292 years, and the difference of two times further apart is an error; so even
 // that comes or goes with time.
 func (st *state) noteOverflow(d gap, s int64) {
-	const limit = int64(1<<63-1) / 1000
-	for _, edge := range [2]int64{-limit, limit} {
+	for _, edge := range [2]int64{-maxGap, maxGap} {
 		if dt := (edge - d.micros) / s; dt > -2 { // within a microsecond of it
 			st.noteIn(max(dt-1, 1))
 		}

@@ -1,0 +1,236 @@
+package exec
+
+import (
+	"math/bits"
+
+	"github.com/embedcdp/cdp/internal/column"
+	"github.com/embedcdp/cdp/internal/plan"
+	"github.com/embedcdp/cdp/internal/value"
+)
+
+// scan is one pass over the events of a type: those inside the window for which all conditions hold, of the people asked
+// about. Chunks that lie outside the window are not looked at; inside those that lie wholly in it no time is read.
+type scan struct {
+	ev     *Events
+	window window
+	conds  []cond
+	unless cond // events for which it is true do not count; nil for none
+	rows   Set  // people; nil for all, when a test for each event would not pay
+	whose  []uint32
+	early  bool // conditions look at the person
+}
+
+// hits are the events of one chunk that count: who[i] is whose event pos[i] of the chunk is. pos is nil when it is
+// every event of the chunk.
+type hits struct {
+	f   *frame
+	pos []uint16
+	who []uint32
+}
+
+func (h *hits) at(i int) int {
+	if h.pos == nil {
+		return i
+	}
+	return int(h.pos[i])
+}
+
+// sink takes what a scan finds. Each goroutine has one; hits come to it in order of arrival, and those of an earlier
+// worker came before those of a later one.
+type sink interface{ take(h *hits, s *scratch) }
+
+// scan prepares a pass over a list of events. It is false when there is no kernel for it. Without any event of the type it
+// returns nil: nothing is to be done.
+func (r *run) scan(list plan.Events, unless plan.Node, rows Set) (*scan, bool) {
+	list = r.hoist(list)
+	w, ok := r.window(list.Bounds, rows)
+	if !ok {
+		return nil, false
+	}
+	ev := r.src.Events(list.Type)
+	if ev == nil {
+		return nil, true
+	}
+	sc := &scan{ev: ev, window: w, whose: r.src.Canonical()}
+	c := compiler{run: r, events: ev, early: &sc.early}
+	if len(list.Filter) > 0 {
+		if sc.conds, ok = c.conds(list.Filter); !ok {
+			return nil, false
+		}
+	}
+	if unless != nil {
+		if sc.unless, ok = c.cond(unless); !ok {
+			return nil, false
+		}
+	}
+	if rows.Len() < r.src.Rows()/2 {
+		sc.rows = rows
+	}
+	return sc, true
+}
+
+// piece is a chunk that a scan looks at: the first and the last time in it, and whether it lies wholly in the window.
+type piece struct {
+	k           int
+	first, last int64
+	whole       bool
+}
+
+func (sc *scan) pieces() []piece {
+	var out []piece
+	for k := range sc.ev.chunks() {
+		first, last := timesIn(sc.ev.Time, k)
+		if last >= sc.window.from && first < sc.window.to {
+			out = append(out, piece{k, first, last, first >= sc.window.from && last < sc.window.to})
+		}
+	}
+	return out
+}
+
+// run passes over the chunks; sinks are made for each goroutine and returned in their order.
+func (sc *scan) run(newSink func() sink) []sink { return sc.over(sc.pieces(), newSink) }
+
+func (sc *scan) over(pieces []piece, newSink func() sink) []sink {
+	workers := min(workersFor(len(pieces)*column.ChunkRows), max(1, len(pieces)))
+	sinks := make([]sink, workers)
+	parallel(len(pieces), workers, func(w, from, to int) {
+		sinks[w] = newSink()
+		g := sc.gatherer()
+		for _, p := range pieces[from:to] {
+			g.give(p, sinks[w])
+		}
+	})
+	return sinks
+}
+
+func (sc *scan) gatherer() *gatherer {
+	return &gatherer{scan: sc, pos: make([]uint16, column.ChunkRows), who: make([]uint32, column.ChunkRows)}
+}
+
+func (g *gatherer) give(p piece, to sink) {
+	if h := g.chunk(p.k, p.whole); len(h.who) > 0 {
+		to.take(h, &g.s)
+	}
+}
+
+// timesIn are the first and the last time in a chunk.
+func timesIn(c *column.Column, k int) (first, last int64) {
+	if first, last, ok := c.IntRange(k); ok {
+		return first, last
+	}
+	times := c.Ints(k)
+	first, last = times[0], times[0]
+	for _, t := range times {
+		first, last = min(first, t), max(last, t)
+	}
+	return first, last
+}
+
+// gatherer finds the hits of one chunk after the other, for one goroutine.
+type gatherer struct {
+	*scan
+	s    scratch
+	mine []uint32 // canonical rows of a whole chunk
+	pos  []uint16
+	who  []uint32
+}
+
+func (g *gatherer) chunk(k int, whole bool) *hits {
+	people := g.ev.Person.Uints(k)
+	f := &frame{k: k, n: len(people), who: people}
+	if g.whose != nil && (g.early || g.all(whole)) {
+		g.mine = room(g.mine, len(people))
+		for i, row := range people {
+			g.mine[i] = g.whose[row]
+		}
+		f.who = g.mine
+	}
+	if g.all(whole) {
+		return &hits{f: f, who: f.who}
+	}
+	var n int
+	if whole && len(g.conds) == 0 && g.unless == nil {
+		n = g.sift(people)
+	} else {
+		chosen := g.s.words()[:(f.n+63)/64]
+		g.choose(f, whole, chosen)
+		n = g.compact(people, chosen)
+		g.s.give(chosen[:cap(chosen)])
+	}
+	if g.window.since != nil || g.window.until != nil {
+		n = g.bounded(g.ev.Time.Ints(k), n)
+	}
+	return &hits{f: f, pos: g.pos[:n], who: g.who[:n]}
+}
+
+// all tells whether every event of a chunk counts.
+func (g *gatherer) all(whole bool) bool {
+	return whole && len(g.conds) == 0 && g.unless == nil && g.rows == nil && g.window.since == nil && g.window.until == nil
+}
+
+// choose marks the events inside the window for which the conditions hold.
+func (g *gatherer) choose(f *frame, whole bool, chosen []uint64) {
+	fill(chosen, f.n)
+	tmp := g.s.words()
+	out := tmp[:len(chosen)]
+	if !whole {
+		t := test{kind: value.Datetime, from: g.window.from, to: g.window.to - 1}
+		g.s.left.times = g.ev.Time.Ints(f.k)
+		t.mark(&g.s.left, chosen)
+	}
+	for _, c := range g.conds {
+		c.mark(f, &g.s, true, out)
+		Set(chosen).and(out)
+	}
+	if g.unless != nil {
+		g.unless.mark(f, &g.s, true, out)
+		Set(chosen).andNot(out)
+	}
+	g.s.give(tmp)
+}
+
+// compact lists the chosen events whose people are asked about.
+func (g *gatherer) compact(people []uint32, chosen []uint64) (n int) {
+	pos, who, rows, whose := g.pos, g.who, g.rows, g.whose
+	for w, word := range chosen {
+		for ; word != 0; word &= word - 1 {
+			i := w<<6 | bits.TrailingZeros64(word)
+			row := people[i]
+			if whose != nil {
+				row = whose[row]
+			}
+			if rows == nil || rows[row>>6]>>(row&63)&1 != 0 {
+				pos[n], who[n] = uint16(i), row
+				n++
+			}
+		}
+	}
+	return n
+}
+
+// sift is compact where every event is chosen.
+func (g *gatherer) sift(people []uint32) (n int) {
+	pos, who, rows, whose := g.pos, g.who, g.rows, g.whose
+	for i, row := range people {
+		if whose != nil {
+			row = whose[row]
+		}
+		if rows == nil || rows[row>>6]>>(row&63)&1 != 0 {
+			pos[n], who[n] = uint16(i), row
+			n++
+		}
+	}
+	return n
+}
+
+// bounded keeps the hits that lie within the bounds of their person.
+func (g *gatherer) bounded(times []int64, hits int) (n int) {
+	for i, row := range g.who[:hits] {
+		at := times[g.pos[i]]
+		if (g.window.since == nil || g.window.since[row] <= at) && (g.window.until == nil || at < g.window.until[row]) {
+			g.pos[n], g.who[n] = g.pos[i], row
+			n++
+		}
+	}
+	return n
+}

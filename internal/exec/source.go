@@ -1,0 +1,47 @@
+package exec
+
+import (
+	"github.com/RoaringBitmap/roaring/v2"
+
+	"github.com/embedcdp/cdp/internal/celenv"
+	"github.com/embedcdp/cdp/internal/column"
+	"github.com/embedcdp/cdp/internal/value"
+)
+
+// Source is the data that a question is about, all of one moment. What it returns is not written to, and is asked for by
+// one goroutine; columns are read by several.
+type Source interface {
+	// Rows is the number of profile rows.
+	Rows() int
+	// People are the canonical rows that the question is about.
+	People() Set
+	// Canonical says whose each row is now; nil when every row is its own.
+	Canonical() []uint32
+	// Segment are the members of a segment; nil is nobody. Rows outside People are ignored.
+	Segment(name string) *roaring.Bitmap
+	// Attr is the column of a profile attribute by canonical row, nil when there is none. It may be shorter than Rows.
+	Attr(name string) *column.Column
+	// Events are the events of a type, nil when there are none.
+	Events(typ string) *Events
+	// Versions are the times from which each version of a business object holds, in order; none when nobody knows it. An
+	// event refers to the last version not after its time, or to the first.
+	Versions(object, id string) []int64
+	// At are the attributes of the version that holds at an instant; false when it is deleted then or unknown.
+	At(object, id string, t int64) (get func(attr string) value.Value, ok bool)
+	// Calendar is the portal's, and Now the instant of the question in microseconds.
+	Calendar() celenv.Calendar
+	Now() int64
+	// True is the oracle: whether the whole expression is true for a row.
+	True(row uint32) bool
+}
+
+// Events is the table of one type of event, a row an event in the order of arrival.
+type Events struct {
+	Rows   int
+	Time   *column.Column                   // Int64, never absent
+	Person *column.Column                   // Uint32: the row it came for; Canonical says whose that is
+	Source *column.Column                   // Dict; absent is ""
+	Attr   func(name string) *column.Column // nil when there is none
+}
+
+func (e *Events) chunks() int { return (e.Rows + column.ChunkRows - 1) / column.ChunkRows }

@@ -1,0 +1,198 @@
+package exec
+
+import (
+	"math"
+
+	"github.com/embedcdp/cdp/internal/column"
+	"github.com/embedcdp/cdp/internal/plan"
+	"github.com/embedcdp/cdp/internal/value"
+)
+
+// window is which events count by their time: from <= time < to for everybody, and since[row] <= time < until[row] where
+// these are set.
+type window struct {
+	from, to     int64
+	since, until []int64 // by row; column.AbsentInt where the condition is an error
+}
+
+// window works the bounds out. People for whom the instant of a bound is absent are taken from rows: the condition is
+// neither true nor false for them. It is false when there is no kernel for such an instant.
+func (r *run) window(bounds []plan.Bound, rows Set) (window, bool) {
+	w := window{math.MinInt64, r.now + 1, nil, nil}
+	for _, b := range bounds {
+		switch b.Kind {
+		case plan.Within:
+			w.from = max(w.from, r.now-b.Span+1)
+		case plan.During:
+			from, to, _ := r.src.Calendar().Range(b.Range, r.now)
+			w.from, w.to = max(w.from, from), min(w.to, to)
+		case plan.Since, plan.Until:
+			if !r.bounded(&w, b, rows) {
+				return w, false
+			}
+		}
+	}
+	w.tighten(rows)
+	return w, true
+}
+
+// tighten lets the limits for everybody follow from those of each person, so that chunks outside them are not looked at.
+func (w *window) tighten(rows Set) {
+	if w.since == nil && w.until == nil {
+		return
+	}
+	first, last := int64(math.MaxInt64), int64(math.MinInt64)
+	rows.each(func(row uint32) {
+		if w.since != nil {
+			first = min(first, w.since[row])
+		}
+		if w.until != nil {
+			last = max(last, w.until[row])
+		}
+	})
+	if w.since != nil {
+		w.from = max(w.from, first)
+	}
+	if w.until != nil {
+		w.to = min(w.to, last)
+	}
+}
+
+func (r *run) bounded(w *window, b plan.Bound, rows Set) bool {
+	at, fixed := int64(0), true
+	switch v := b.At.(type) {
+	case plan.Constant:
+		at = v.Micros
+	case plan.Moment:
+		at = r.instant(v)
+	default:
+		fixed = false
+	}
+	if fixed {
+		if b.Kind == plan.Since {
+			w.from = max(w.from, at)
+		} else {
+			w.to = min(w.to, at)
+		}
+		return true
+	}
+	instants, ok := r.instants(b.At, rows)
+	if !ok {
+		return false
+	}
+	if b.Kind == plan.Since {
+		w.since = tighter(w.since, instants, true)
+	} else {
+		w.until = tighter(w.until, instants, false)
+	}
+	return true
+}
+
+// instants is a time for each person, who is taken from rows when there is none.
+func (r *run) instants(v plan.Value, rows Set) ([]int64, bool) {
+	vec, ok := compiler{run: r, rows: rows}.vector(v)
+	if !ok || vec.kind() != value.Datetime {
+		return nil, false
+	}
+	if made, ok := vec.(*results); ok { // nobody else has it
+		rows.each(func(row uint32) {
+			rows[row>>6] &^= b2u(made.times[row] == column.AbsentInt) << (row & 63)
+		})
+		return made.times, true
+	}
+	out := make([]int64, r.src.Rows())
+	r.pass(rows, func(f *frame, s *scratch, words []uint64) {
+		vec.load(f, &s.left)
+		at := out[f.k*column.ChunkRows:][:f.n]
+		for i := range at {
+			t := int64(column.AbsentInt)
+			if i < len(s.left.times) {
+				t = s.left.times[i]
+			}
+			at[i] = t
+			words[i>>6] &^= b2u(t == column.AbsentInt) << (i & 63)
+		}
+	})
+	return out, true
+}
+
+// tighter joins two bounds of the same kind.
+func tighter(a, b []int64, latest bool) []int64 {
+	if a == nil {
+		return b
+	}
+	for i := range a {
+		switch {
+		case latest:
+			a[i] = max(a[i], b[i])
+		default:
+			a[i] = min(a[i], b[i])
+		}
+	}
+	return a
+}
+
+// hoist makes bounds of those conditions of a list that are about the time of the event, so that chunks outside them are not
+// looked at.
+func (r *run) hoist(list plan.Events) plan.Events {
+	var rest []plan.Node
+	bounds := append([]plan.Bound{}, list.Bounds...)
+	var visit func(n plan.Node)
+	visit = func(n plan.Node) {
+		if and, ok := n.(plan.And); ok {
+			for _, part := range and.Of {
+				visit(part)
+			}
+			return
+		}
+		if b, ok := r.boundOf(n); ok {
+			bounds = append(bounds, b)
+		} else {
+			rest = append(rest, n)
+		}
+	}
+	for _, f := range list.Filter {
+		visit(f)
+	}
+	list.Filter, list.Bounds = rest, bounds
+	return list
+}
+
+func (r *run) boundOf(n plan.Node) (plan.Bound, bool) {
+	if c, ok := n.(plan.Compare); ok {
+		n, _ = r.still(c)
+	}
+	p, ok := n.(plan.Predicate)
+	if !ok || len(p.Lits) != 1 || p.Lits[0].Kind != value.Datetime || p.Lits[0].Time == math.MaxInt64 || !isTime(p.Of) {
+		return plan.Bound{}, false
+	}
+	at := p.Lits[0].Time
+	switch p.Op {
+	case plan.GreaterEqual:
+		return plan.Bound{Kind: plan.Since, At: plan.Constant{Micros: at}}, true
+	case plan.Greater:
+		return plan.Bound{Kind: plan.Since, At: plan.Constant{Micros: at + 1}}, true
+	case plan.Less:
+		return plan.Bound{Kind: plan.Until, At: plan.Constant{Micros: at}}, true
+	case plan.LessEqual:
+		return plan.Bound{Kind: plan.Until, At: plan.Constant{Micros: at + 1}}, true
+	}
+	return plan.Bound{}, false
+}
+
+// isTime tells whether a value is the time of an event.
+func isTime(v plan.Value) bool {
+	f, ok := v.(plan.Field)
+	return ok && f.Name == "time" && f.Through == ""
+}
+
+// still is a comparison with a moment as one with a literal.
+func (r *run) still(c plan.Compare) (plan.Node, bool) {
+	if m, ok := c.Right.(plan.Moment); ok {
+		return plan.Predicate{Of: c.Left, Op: c.Op, Lits: []value.Value{value.Micros(r.instant(m))}}, true
+	}
+	if m, ok := c.Left.(plan.Moment); ok {
+		return plan.Predicate{Of: c.Right, Op: plan.Mirrored(c.Op), Lits: []value.Value{value.Micros(r.instant(m))}}, true
+	}
+	return c, false
+}
