@@ -286,17 +286,16 @@ func (s *State) appendEvent(t *eventType, row uint32, at int64, id []byte, sourc
 	return i
 }
 
-// link enters event i, which happened at a time, into its profile's list. A late one is brought to its place, past at most live.MaxLate others: one
-// that is further off stays in front, and the list is no longer held to be in order. Taking each event of a long
-// history all the way would take for ever.
+// link enters event i, which happened at a time, into its profile's list. A late one is brought to its place, past at most
+// live.MaxLate others: one that is further off stays in front, and the list is no longer held to be in order. Taking each
+// event of a long history all the way would take for ever.
 func (t *eventType) link(i, row uint32, at int64) {
 	t.prev.Grow(int(i) + 1)
 	t.earliest, t.latest = min(t.earliest, at), max(t.latest, at)
 	t.heads.Grow(int(row) + 1)
 	head := t.heads.Uint(row)
 	if head == 0 || t.time.Int(head-1) <= at || t.unordered.Contains(row) {
-		t.prev.SetUint(i, head)
-		t.heads.SetUint(row, i+1)
+		t.list(i, row)
 		return
 	}
 	later := head

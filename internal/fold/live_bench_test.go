@@ -135,7 +135,7 @@ func (sh *shop) tick(d time.Duration) {
 	sh.enc = record.Encoder{}
 }
 
-// fifty saves 50 segments, 30 of them with windows, and 5 journeys.
+// fifty saves 50 segments, 30 of them with windows.
 func (sh *shop) fifty() {
 	var where []string
 	for i := range 12 { // windows
@@ -155,23 +155,30 @@ func (sh *shop) fifty() {
 	for i, w := range where {
 		sh.define("segment", fmt.Sprint("s", i), obj{"name": fmt.Sprint("s", i), "where": w})
 	}
+}
+
+// five saves 5 journeys, which four events in ten enter, and flips.
+func (sh *shop) five() {
 	for i, e := range []obj{{"event": "purchase"}, {"event": "cart"}, {"entered": "s3"}, {"entered": "s14"}, {"left": "s20"}} {
 		sh.define("journey", fmt.Sprint("j", i), obj{"name": fmt.Sprint("j", i), "entry": e, "nodes": []obj{
 			{"id": "wait", "type": "delay", "for": "3d", "next": "end"}, {"id": "end", "type": "exit"}}})
 	}
 }
 
-// BenchmarkIntake folds events without and with 50 segments and 5 journeys.
+// BenchmarkIntake folds events without segments, with 50, with 5 journeys besides, and with a thousand that read other events.
 func BenchmarkIntake(b *testing.B) {
 	for _, people := range []int{20_000, 200_000} {
 		for _, zipf := range []bool{false, true} {
-			for _, segments := range []string{"none", "fifty", "others"} {
+			for _, segments := range []string{"none", "fifty", "fifty and journeys", "others"} {
 				b.Run(fmt.Sprintf("people=%d/zipf=%v/segments=%s", people, zipf, segments), func(b *testing.B) {
 					sh := newShop(people, zipf)
 					sh.everybody()
 					switch segments {
 					case "fifty":
 						sh.fifty()
+					case "fifty and journeys":
+						sh.fifty()
+						sh.five()
 					case "others": // a thousand segments whose events do not come
 						sh.define("event", "other", obj{"name": "other"})
 						for i := range 1000 {

@@ -59,7 +59,7 @@ func (p *pendings) set(row uint32, at int64) {
 	}
 	b.has[row>>6&3] |= 1 << (row & 63)
 	if n := len(b.times); n == cap(b.times) { // by an eighth: doubling would cost more than the entries
-		b.times = append(make([]instant48, 0, n+n/8+2), b.times...)
+		b.times = append(make([]instant48, 0, min(n+n/8+2, 1<<pendingBits)), b.times...)
 	}
 	b.times = slices.Insert(b.times, place, pack48(at))
 }

@@ -1,10 +1,14 @@
 package fold
 
 import (
+	"fmt"
 	"math/rand/v2"
+	"runtime"
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/embedcdp/cdp/internal/deadline"
 )
 
 // Beside a map.
@@ -43,5 +47,32 @@ func TestPendings(t *testing.T) {
 		p.clear()
 		_, ok := p.get(0, now)
 		require.False(t, ok)
+	}
+}
+
+// BenchmarkPendings measures what a deadline takes, in the segment and in the index: 10 segments, a share of a million rows.
+func BenchmarkPendings(b *testing.B) {
+	for _, share := range []int{100, 20, 2} {
+		b.Run(fmt.Sprintf("share=%d%%", share), func(b *testing.B) {
+			for b.Loop() {
+				var before, after runtime.MemStats
+				runtime.GC()
+				runtime.ReadMemStats(&before)
+				r := rand.New(rand.NewPCG(1, 2))
+				s := &State{due: deadline.New()}
+				segs := make([]segment, 10)
+				for row := range uint32(1_000_000) {
+					for i := range segs {
+						if segs[i].id = uint32(i); r.IntN(100) < share {
+							s.expect(&segs[i], row, 1+r.Int64N(30*86400e6))
+						}
+					}
+				}
+				runtime.GC()
+				runtime.ReadMemStats(&after)
+				b.ReportMetric(float64(after.HeapAlloc-before.HeapAlloc)/float64(s.due.Len()), "bytes/deadline")
+				runtime.KeepAlive(segs)
+			}
+		})
 	}
 }
