@@ -8,7 +8,11 @@ import (
 	"fmt"
 	"maps"
 	"math"
+	"runtime"
 	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
 
 	"github.com/embedcdp/cdp/internal/column"
 	"github.com/embedcdp/cdp/internal/deadline"
@@ -57,10 +61,11 @@ func (s *State) Tables() []*column.Table {
 	return out
 }
 
-// Manifest returns the small part of the state as it is now.
+// Manifest returns the small part of the state as it is now. Who saves it calls Ready before.
 func (s *State) Manifest() *Manifest {
+	seen, _ := s.seen.wait() // an error was seen by Ready
 	m := &Manifest{Version: Version, Position: s.Position, Now: s.Now, Digest: s.Digest, Sequence: s.Sequence,
-		Rows: s.ids.Rows(), Tables: map[string]int{}, Handles: s.journeys.handles, Seen: s.seen.Bounds()}
+		Rows: s.ids.Rows(), Tables: map[string]int{}, Handles: s.journeys.handles, Seen: seen.Bounds()}
 	for name, t := range s.tables {
 		m.Tables[name] = t.Len()
 	}
@@ -133,7 +138,8 @@ func (s *State) loadRef(r uint64) (eventRef, error) {
 	return eventRef{s.types[r>>40], uint32(r & (1<<40 - 1))}, nil
 }
 
-// Load makes the state that a manifest and the chunks of its tables stand for. chunk returns chunk k of a table.
+// Load makes the state that a manifest and the chunks of its tables stand for. chunk returns chunk k of a table, and
+// is called by several goroutines. The ids seen are not gathered yet when Load returns: see Ready and Stop.
 func Load(m *Manifest, chunk func(table string, k int) ([]byte, error)) (*State, error) {
 	if m.Version != Version {
 		return nil, fmt.Errorf("%w (version %d, this is %d)", ErrVersion, m.Version, Version)
@@ -141,8 +147,9 @@ func Load(m *Manifest, chunk func(table string, k int) ([]byte, error)) (*State,
 	s := New()
 	s.loading = true
 	l := loader{s: s, m: m, chunk: chunk}
-	for _, step := range []func() error{l.definitions, l.tables, l.identities, l.attributes, l.flips, l.objects, l.events, l.rejected, l.journeys, l.deadlines} {
+	for _, step := range []func() error{l.definitions, l.tables, l.seen, l.objects, l.rejected, l.journeys, l.deadlines} {
 		if err := step(); err != nil {
+			s.Stop()
 			return nil, err
 		}
 	}
@@ -204,29 +211,102 @@ func (l *loader) definitions() error {
 	return nil
 }
 
+// tables loads all tables and derives who is who and the lists of events. The tables of profiles depend on each other; the
+// rest have nothing to do with each other, so each core takes the largest that is left.
 func (l *loader) tables() error {
-	for _, name := range slices.Sorted(maps.Keys(l.m.Tables)) {
-		if name == "definitions" {
-			continue
+	if l.m.Rows > l.m.Tables["identifiers"] {
+		return fmt.Errorf("the manifest says %d profiles and %d identifiers: each profile has one at least", l.m.Rows, l.m.Tables["identifiers"])
+	}
+	names := slices.DeleteFunc(slices.Sorted(maps.Keys(l.m.Tables)), func(name string) bool {
+		return name == "definitions" || slices.Contains(profileTables, name)
+	})
+	slices.SortStableFunc(names, func(a, b string) int { return cmp.Compare(l.m.Tables[b], l.m.Tables[a]) })
+	tasks := []func() error{l.profiles}
+	for _, name := range names {
+		tasks = append(tasks, func() error {
+			if err := l.table(name); err != nil {
+				return err
+			}
+			return l.lists(name)
+		})
+	}
+	return onAllCores(tasks)
+}
+
+// onAllCores runs the tasks, begun in order, and returns all their errors.
+func onAllCores(tasks []func() error) error {
+	errs := make([]error, len(tasks))
+	var taken atomic.Int64
+	var cores sync.WaitGroup
+	for range min(runtime.GOMAXPROCS(0), len(tasks)) {
+		cores.Go(func() {
+			for i := taken.Add(1) - 1; i < int64(len(tasks)); i = taken.Add(1) - 1 {
+				errs[i] = tasks[i]()
+			}
+		})
+	}
+	cores.Wait()
+	return errors.Join(errs...)
+}
+
+var profileTables = []string{"identifiers", "links", "sets", "flips"}
+
+// profiles derives who is who, attributes and memberships.
+func (l *loader) profiles() error {
+	for _, name := range profileTables {
+		if _, ok := l.m.Tables[name]; ok {
+			if err := l.table(name); err != nil {
+				return err
+			}
 		}
-		if err := l.table(name); err != nil {
+	}
+	for _, step := range []func() error{l.identities, l.attributes, l.flips} {
+		if err := step(); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
+// lists rebuilds each profile's list of the events of one type. Other tables have none.
+func (l *loader) lists(table string) error {
+	name, ok := strings.CutPrefix(table, "events/")
+	if !ok {
+		return nil
+	}
+	t := l.s.typeNamed[name]
+	last := -1
+	for i := range uint32(t.tab.Len()) {
+		if last = max(last, int(t.row.Uint(i))); last >= l.m.Rows {
+			return fmt.Errorf("table %q, row %d: profile %d is not there", table, i, last)
+		}
+	}
+	t.heads.Grow(last + 1)
+	t.prev.Grow(t.tab.Len())
+	for i := range uint32(t.tab.Len()) {
+		t.link(i, t.row.Uint(i))
+	}
+	return nil
+}
+
+// seen starts to gather the ids of the last events.
+func (l *loader) seen() error {
+	l.s.seen = rebuildSeen(l.s.types, l.m.Seen)
+	return nil
+}
+
 func (l *loader) identities() error {
 	s, t := l.s, l.s.identifiers
+	rowOf, kindOf, idOf := t.Column("row"), t.Column("kind"), t.Column("id")
 	for i := range uint32(t.Len()) {
-		row := t.Column("row").Uint(i)
+		row := rowOf.Uint(i)
 		if row == uint32(s.ids.Rows()) {
 			s.ids.NewRow()
 		}
 		if row >= uint32(s.ids.Rows()) {
 			return fmt.Errorf("table \"identifiers\": profile %d comes before profile %d", row, s.ids.Rows())
 		}
-		if err := s.ids.Attach(s.kind(t.Column("kind").Str(i)), t.Column("id").Bytes(i), row); err != nil {
+		if err := s.ids.Attach(s.kind(kindOf.Str(i)), idOf.Bytes(i), row); err != nil {
 			return fmt.Errorf("table \"identifiers\", row %d: %w", i, err)
 		}
 	}
@@ -247,15 +327,16 @@ func (l *loader) attributes() error {
 
 func (l *loader) flips() error {
 	s, t := l.s, l.s.flips
+	rowOf, segmentOf, inOf := t.Column("row"), t.Column("segment"), t.Column("in")
 	for i := range uint32(t.Len()) {
-		row, id := t.Column("row").Uint(i), t.Column("segment").Uint(i)
+		row, id := rowOf.Uint(i), segmentOf.Uint(i)
 		if int(id) >= len(s.segments) || int(row) >= s.ids.Rows() {
 			return fmt.Errorf("table \"flips\", row %d: segment %d or profile %d is not there", i, id, row)
 		}
 		s.lastFlip.Grow(int(row) + 1)
 		s.lastFlip.SetUint(row, i+1)
 		if seg := s.segments[id]; seg != nil {
-			if in, _ := t.Column("in").Bool(i); in {
+			if in, _ := inOf.Bool(i); in {
 				seg.members.Add(row)
 			} else {
 				seg.members.Remove(row)
@@ -281,42 +362,6 @@ func (l *loader) objects() error {
 		}
 	}
 	return nil
-}
-
-// events rebuilds each profile's lists, and the ids seen in the order in which they came.
-func (l *loader) events() error {
-	s := l.s
-	s.seen = dedup.New(dedup.Config{Resume: l.m.Seen})
-	next := make([]uint32, len(s.types))
-	added := uint64(0)
-	for _, t := range s.types {
-		for i := range uint32(t.tab.Len()) {
-			row := t.row.Uint(i)
-			if int(row) >= s.ids.Rows() {
-				return fmt.Errorf("table %q, row %d: profile %d is not there", t.tab.Name(), i, row)
-			}
-			t.link(i, row)
-		}
-	}
-	for {
-		var first *eventType
-		for id, t := range s.types {
-			if t.def.System && !userMay[t.def.Name] || int(next[id]) >= t.tab.Len() {
-				continue
-			}
-			if first == nil || t.seq.Int(next[id]) < first.seq.Int(next[first.id]) {
-				first = t
-			}
-		}
-		if first == nil {
-			return nil
-		}
-		i := next[first.id]
-		next[first.id]++
-		if added++; added > l.m.Seen.First {
-			s.seen.Add(s.dedupKey(first, first.eid.Bytes(i)), ref(first.id, i), first.arrived.Int(i))
-		}
-	}
 }
 
 func (l *loader) rejected() error {
