@@ -1,19 +1,21 @@
 // Package dedup remembers the ids of the events of the last days, so that an event that is sent again is recognised.
 //
-// It keeps a 48-bit hash of each id and the caller's reference to where the id is stored. Every hit is verified by the
-// caller against the stored id, so answers are exact within the window. The window is log time, at least Config.Window, and
-// at most Config.MaxIDs ids, whichever is less.
+// It keeps bits of each id's hash and the caller's reference to where the id is stored. Every hit is verified by the caller
+// against the stored id, so answers are exact within the window. The window is log time, at least Config.Window, and at
+// most Config.MaxIDs ids and 1<<30 references, whichever is less.
 //
-// One table holds all ids (see table.go). Each is marked with its generation, a slice of 1/32 of the window or of
-// MaxIDs. Expiring a generation is a comparison; the space of its ids is taken back when their part of the table fills
-// up. So nothing is ever rebuilt as a whole, and a look-up is one probe whatever the number of generations. (A table a
-// generation costs a few cache misses for each of them: most look-ups find nothing.)
+// One table holds all ids, in about 12 bytes each (see table.go). They expire by generations, slices of 1/32 of the window,
+// of MaxIDs and of the references. References ascend, so expiring a generation is raising the oldest one that counts; the
+// space of its ids is taken back when their part of the table fills up. So nothing is ever rebuilt as a whole, and a
+// look-up is one probe whatever the number of generations. (A table a generation costs a few cache misses for each of
+// them: most look-ups find nothing.)
 //
 // Answers depend on the calls alone: not on the hash, whose seed differs between processes, which keeps clients, who
 // choose their ids, from making them collide. Nothing here locks: Seen also moves the clock, so it is a write.
 package dedup
 
 import (
+	"fmt"
 	"hash/maphash"
 	"math"
 )
@@ -22,7 +24,8 @@ import (
 type Config struct {
 	// Window is the log time for which ids are remembered, in microseconds; up to 1/32 more is kept. Default 7 days.
 	Window int64
-	// MaxIDs is the most ids to hold; the newest 31/32 of them at least are kept. Default 50 million.
+	// MaxIDs is the most ids to hold; the newest 31/32 of them at least are kept. Default 50 million; no more than 268 million
+	// (1<<28) are held.
 	MaxIDs int
 	// Resume is the zero value for a new set, and the Bounds of the saved one when a set is rebuilt: see Bounds.
 	Resume Bounds
@@ -38,6 +41,7 @@ type Bounds struct {
 
 const (
 	generations = 32
+	refSlice    = maxRefs / generations
 	day         = 86_400_000_000
 )
 
@@ -48,20 +52,21 @@ type Set struct {
 
 	now       int64
 	adds      uint64 // ever made
-	forgotten int64  // ids before this instant may have gone because of MaxIDs
+	nextRef   uint64 // the smallest reference that the next Add may have
+	forgotten int64  // ids before this instant may have gone because of MaxIDs or of references
 	live      []generation
-	made      uint64 // generations made so far
 	hash      maphash.Seed
 	table     table
 }
 
-// generation is the ids of one slice of time and of the same slice of Add numbers. The slices have fixed borders, so a rebuilt set
-// has the same ones.
+// generation is the ids of one slice of time, of Add numbers and of references. The slices have fixed borders, so a rebuilt
+// set has the same ones.
 type generation struct {
-	number    uint64 // 1, 2, 3 in order of making
 	timeSlice int64
 	addSlice  uint64
+	refSlice  uint64
 	first     uint64 // number of its first Add
+	firstRef  uint64 // and its reference
 	last      int64  // instant of its last Add
 }
 
@@ -73,6 +78,7 @@ func New(c Config) *Set {
 	if c.MaxIDs <= 0 {
 		c.MaxIDs = 50_000_000
 	}
+	c.MaxIDs = min(c.MaxIDs, maxIDs)
 	if c.Resume == (Bounds{}) {
 		c.Resume.From = math.MinInt64
 	}
@@ -80,7 +86,7 @@ func New(c Config) *Set {
 		window: c.Window, timeSlice: max(1, c.Window/generations),
 		maxIDs: uint64(c.MaxIDs), addSlice: max(1, uint64(c.MaxIDs)/generations),
 		now: math.MinInt64, adds: c.Resume.First, forgotten: c.Resume.From,
-		hash: maphash.MakeSeed(), table: newTable(),
+		hash: maphash.MakeSeed(), table: newTable(min(c.Resume.IDs, c.MaxIDs)),
 	}
 }
 
@@ -95,24 +101,33 @@ func (s *Set) Seen(id []byte, now int64, equal func(ref uint64) bool) (ref uint6
 	h := maphash.Bytes(s.hash, id)
 	p := s.table.probe(h, s.oldest())
 	for {
-		if ref, ok = p.next(); !ok || equal(ref) {
-			return ref, ok
+		low, ok := p.next()
+		if !ok {
+			return 0, false
+		}
+		last := s.nextRef - 1
+		if ref = last - uint64(uint32(last)-low); equal(ref) {
+			return ref, true
 		}
 	}
 }
 
-// Add remembers an id that was not seen. ref is any number by which the caller finds the stored id again.
+// Add remembers an id that was not seen. ref is a number by which the caller finds the stored id again, larger than that of
+// the Add before.
 func (s *Set) Add(id []byte, ref uint64, now int64) {
+	if ref < s.nextRef {
+		panic(fmt.Sprintf("dedup: reference %d is added after %d: they must ascend", ref, s.nextRef-1))
+	}
 	s.advance(now)
-	h := maphash.Bytes(s.hash, id)
-	g := s.current()
-	g.last = s.now
-	s.table.add(h, g.number, ref, s.oldest())
+	s.nextRef = ref + 1
+	s.current(ref).last = s.now
 	s.adds++
-	for s.live[0].addSlice*s.addSlice+s.maxIDs < s.adds && len(s.live) > 1 {
+	for len(s.live) > 1 && (s.live[0].addSlice*s.addSlice+s.maxIDs < s.adds || s.live[0].refSlice*refSlice+maxRefs <= ref) {
 		s.forgotten = max(s.forgotten, s.live[0].last+1)
 		s.live = s.live[1:]
 	}
+	s.table.sweep(ref, s.oldest())
+	s.table.add(maphash.Bytes(s.hash, id), uint32(ref), s.oldest())
 }
 
 // Bounds says what the set covers now.
@@ -136,26 +151,18 @@ func (s *Set) advance(now int64) {
 	}
 }
 
-// current returns the generation of the next Add.
-func (s *Set) current() *generation {
-	timeSlice, addSlice := floorDiv(s.now, s.timeSlice), s.adds/s.addSlice
-	if n := len(s.live); n == 0 || s.live[n-1].timeSlice != timeSlice || s.live[n-1].addSlice != addSlice {
-		s.made++
-		if s.made%sweepEvery == 0 {
-			s.table.sweep(s.oldest())
-		}
-		s.live = append(s.live, generation{number: s.made, timeSlice: timeSlice, addSlice: addSlice, first: s.adds})
+// current returns the generation of the next Add, which is of ref.
+func (s *Set) current(ref uint64) *generation {
+	g := generation{timeSlice: floorDiv(s.now, s.timeSlice), addSlice: s.adds / s.addSlice, refSlice: ref / refSlice,
+		first: s.adds, firstRef: ref}
+	if n := len(s.live); n == 0 || s.live[n-1].timeSlice != g.timeSlice || s.live[n-1].addSlice != g.addSlice || s.live[n-1].refSlice != g.refSlice {
+		s.live = append(s.live, g)
 	}
 	return &s.live[len(s.live)-1]
 }
 
-// oldest returns the number of the oldest live generation.
-func (s *Set) oldest() uint64 {
-	if len(s.live) == 0 {
-		return s.made + 1
-	}
-	return s.live[0].number
-}
+// oldest returns the low half of the oldest reference that is remembered. There is one.
+func (s *Set) oldest() uint32 { return uint32(s.live[0].firstRef) }
 
 func floorDiv(a, b int64) int64 {
 	q := a / b

@@ -51,7 +51,9 @@ func (c *checkpointer) piece(e *Engine) []change {
 		if side := c.sealNext(e, 1); side != nil {
 			return side
 		}
-		return c.finish(e)
+		if e.state.Ready() == nil { // else the next event says what is wrong
+			return c.finish(e)
+		}
 	}
 	if e.state.Sequence-c.looked >= lookEvery {
 		if side := c.sealNext(e, 1); side != nil {
@@ -175,6 +177,9 @@ func (e *Engine) writeCheckpoint() error {
 	if n := len(c.kept); n > 0 && c.kept[n-1].State.Position == e.state.Position || e.state.Position == 0 {
 		return nil
 	}
+	if err := e.state.Ready(); err != nil {
+		return fmt.Errorf("%w: portal %q: %w", ErrDamaged, e.opt.Portal, err)
+	}
 	write := func(side []change) error {
 		position := e.state.Position
 		err := e.store.Update(e.idle, func(w store.Writer) error {
@@ -233,8 +238,15 @@ func (e *Engine) load(ctx context.Context) error {
 	c := &e.checkpoint
 	c.sealed = map[string]int{}
 	c.trimmed = first - 1
+	end := uint64(0)
+	if err := e.store.View(ctx, func(r store.Reader) (err error) { end, err = e.end(r); return err }); err != nil {
+		return err
+	}
 	for i := len(manifests) - 1; i >= 0 && e.state == nil; i-- {
 		s, err := e.loadCheckpoint(ctx, manifests[i])
+		if err == nil && end > manifests[i].State.Position {
+			err = s.Ready() // the rest of the log needs all of it at once, and an older checkpoint may be whole
+		}
 		if err != nil {
 			problems = append(problems, fmt.Errorf("checkpoint %d: %w", manifests[i].Sequence, err))
 			e.opt.Log.Warn("checkpoint not usable, trying an older one", "portal", e.opt.Portal, "checkpoint", manifests[i].Sequence, "error", err)

@@ -111,6 +111,9 @@ func Open(ctx context.Context, st store.Store, opt Options) (*Engine, error) {
 	e.idle, e.cancel = context.WithCancel(context.Background())
 	if err := e.load(ctx); err != nil {
 		e.cancel()
+		if e.state != nil {
+			e.state.Stop()
+		}
 		return nil, err
 	}
 	go e.commitLoop()
@@ -267,7 +270,12 @@ func (e *Engine) fail(err error) { e.closed.CompareAndSwap(nil, &err) }
 
 // commitLoop is the committer. It alone writes the store and the state.
 func (e *Engine) commitLoop() {
-	defer close(e.stopped)
+	defer func() {
+		if e.state != nil { // it is nil when it could not be loaded again
+			e.state.Stop()
+		}
+		close(e.stopped)
+	}()
 	for {
 		select {
 		case r := <-e.queue:

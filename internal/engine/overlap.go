@@ -47,6 +47,7 @@ func (e *Engine) writeAndFold(b record.Batch, side []change) ([][]fold.Verdict, 
 
 // reload throws the state away and makes it from the store. The lock is held.
 func (e *Engine) reload() error {
+	e.state.Stop()
 	e.state, e.checkpoint = nil, checkpointer{}
 	return e.load(e.idle)
 }
@@ -72,6 +73,9 @@ func (e *Engine) fold(b record.Batch) (verdicts [][]fold.Verdict, err error) {
 		}
 	}()
 	if verdicts, err = e.state.Apply(b); err != nil {
+		if errors.Is(err, column.ErrDamaged) {
+			err = fmt.Errorf("%w: %w", ErrDamaged, err)
+		}
 		return nil, &foldError{fmt.Errorf("portal %q: %w", e.opt.Portal, err)}
 	}
 	return verdicts, nil

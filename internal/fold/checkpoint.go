@@ -8,7 +8,11 @@ import (
 	"fmt"
 	"maps"
 	"math"
+	"runtime"
 	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
 
 	"github.com/embedcdp/cdp/internal/column"
 	"github.com/embedcdp/cdp/internal/deadline"
@@ -57,10 +61,11 @@ func (s *State) Tables() []*column.Table {
 	return out
 }
 
-// Manifest returns the small part of the state as it is now.
+// Manifest returns the small part of the state as it is now. Who saves it calls Ready before.
 func (s *State) Manifest() *Manifest {
+	seen, _ := s.seen.wait() // an error was seen by Ready
 	m := &Manifest{Version: Version, Position: s.Position, Now: s.Now, Digest: s.Digest, Sequence: s.Sequence,
-		Rows: s.ids.Rows(), Tables: map[string]int{}, Handles: s.journeys.handles, Seen: s.seen.Bounds()}
+		Rows: s.ids.Rows(), Tables: map[string]int{}, Handles: s.journeys.handles, Seen: seen.Bounds()}
 	for name, t := range s.tables {
 		m.Tables[name] = t.Len()
 	}
@@ -147,8 +152,9 @@ func (s *State) loadRef(r uint64) (eventRef, error) {
 }
 
 // Load makes the state that a manifest and the chunks of its tables stand for. chunk calls read with chunk k of a table and
-// returns its error. prepare sees every table before its first chunk is loaded, to give it a source (column.SetSource); nil
-// is nothing, and all chunks stay in memory.
+// returns its error; several goroutines call it. prepare sees every table before its first chunk is loaded, to give it a
+// source (column.SetSource); nil is nothing, and all chunks stay in memory. The ids seen are not gathered yet when Load
+// returns: see Ready and Stop.
 func Load(m *Manifest, chunk func(table string, k int, read func([]byte) error) error, prepare func(*column.Table)) (_ *State, err error) {
 	defer column.Recover(&err)
 	if m.Version != Version {
@@ -157,8 +163,9 @@ func Load(m *Manifest, chunk func(table string, k int, read func([]byte) error) 
 	s := New()
 	s.loading = true
 	l := loader{s: s, m: m, chunk: chunk, prepare: prepare}
-	for _, step := range []func() error{l.definitions, l.tables, l.identities, l.attributes, l.flips, l.objects, l.events, l.rejected, l.journeys, l.deadlines} {
+	for _, step := range []func() error{l.definitions, l.tables, l.seen, l.objects, l.rejected, l.journeys, l.deadlines} {
 		if err := step(); err != nil {
+			s.Stop()
 			return nil, err
 		}
 	}
@@ -220,30 +227,105 @@ func (l *loader) definitions() error {
 	return nil
 }
 
+// tables loads all tables and derives who is who and the lists of events. The tables of profiles depend on each other; the
+// rest have nothing to do with each other, so each core takes the largest that is left.
 func (l *loader) tables() error {
-	for _, name := range slices.Sorted(maps.Keys(l.m.Tables)) {
-		if name == "definitions" {
-			continue
+	if l.m.Rows > l.m.Tables["identifiers"] {
+		return fmt.Errorf("the manifest says %d profiles and %d identifiers: each profile has one at least", l.m.Rows, l.m.Tables["identifiers"])
+	}
+	names := slices.DeleteFunc(slices.Sorted(maps.Keys(l.m.Tables)), func(name string) bool {
+		return name == "definitions" || slices.Contains(profileTables, name)
+	})
+	slices.SortStableFunc(names, func(a, b string) int { return cmp.Compare(l.m.Tables[b], l.m.Tables[a]) })
+	tasks := []func() error{l.profiles}
+	for _, name := range names {
+		tasks = append(tasks, func() error {
+			if err := l.table(name); err != nil {
+				return err
+			}
+			return l.lists(name)
+		})
+	}
+	return onAllCores(tasks)
+}
+
+// onAllCores runs the tasks, begun in order, and returns all their errors.
+func onAllCores(tasks []func() error) error {
+	errs := make([]error, len(tasks))
+	var taken atomic.Int64
+	var cores sync.WaitGroup
+	for range min(runtime.GOMAXPROCS(0), len(tasks)) {
+		cores.Go(func() {
+			for i := taken.Add(1) - 1; i < int64(len(tasks)); i = taken.Add(1) - 1 {
+				func() {
+					defer column.Recover(&errs[i])
+					errs[i] = tasks[i]()
+				}()
+			}
+		})
+	}
+	cores.Wait()
+	return errors.Join(errs...)
+}
+
+var profileTables = []string{"identifiers", "links", "sets", "flips"}
+
+// profiles derives who is who, attributes and memberships.
+func (l *loader) profiles() error {
+	for _, name := range profileTables {
+		if _, ok := l.m.Tables[name]; ok {
+			if err := l.table(name); err != nil {
+				return err
+			}
 		}
-		if err := l.table(name); err != nil {
+	}
+	for _, step := range []func() error{l.identities, l.attributes, l.flips} {
+		if err := step(); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
+// lists rebuilds each profile's list of the events of one type. Other tables have none.
+func (l *loader) lists(table string) error {
+	name, ok := strings.CutPrefix(table, "events/")
+	if !ok {
+		return nil
+	}
+	t := l.s.typeNamed[name]
+	rows, times, last := t.row.Cursor(), t.time.Cursor(), -1
+	for i := range uint32(t.tab.Len()) {
+		if last = max(last, int(rows.Uint(i))); last >= l.m.Rows {
+			return fmt.Errorf("table %q, row %d: profile %d is not there", table, i, last)
+		}
+	}
+	t.heads.Grow(last + 1)
+	t.prev.Grow(t.tab.Len())
+	for i := range uint32(t.tab.Len()) {
+		t.link(i, rows.Uint(i), times.Int(i))
+	}
+	return nil
+}
+
+// seen starts to gather the ids of the last events.
+func (l *loader) seen() error {
+	l.s.seen = rebuildSeen(l.s.types, l.m.Seen)
+	return nil
+}
+
 func (l *loader) identities() error {
 	s, t := l.s, l.s.identifiers
-	rows, kinds, ids := t.Column("row").Cursor(), t.Column("kind").Cursor(), t.Column("id").Cursor()
+	rowOf, kindOf, idOf := t.Column("row").Cursor(), t.Column("kind").Cursor(), t.Column("id").Cursor()
 	for i := range uint32(t.Len()) {
-		row := rows.Uint(i)
+		row := rowOf.Uint(i)
 		if row == uint32(s.ids.Rows()) {
 			s.ids.NewRow()
 		}
 		if row >= uint32(s.ids.Rows()) {
 			return fmt.Errorf("table \"identifiers\": profile %d comes before profile %d", row, s.ids.Rows())
 		}
-		if err := s.ids.Attach(s.kind(kinds.Str(i)), ids.Bytes(i), row); err != nil {
+		if err := s.ids.Attach(s.kind(kindOf.Str(i)), idOf.Bytes(i), row); err != nil {
 			return fmt.Errorf("table \"identifiers\", row %d: %w", i, err)
 		}
 	}
@@ -264,16 +346,16 @@ func (l *loader) attributes() error {
 
 func (l *loader) flips() error {
 	s, t := l.s, l.s.flips
-	rows, segments, ins := t.Column("row").Cursor(), t.Column("segment").Cursor(), t.Column("in").Cursor()
+	rowOf, segmentOf, inOf := t.Column("row").Cursor(), t.Column("segment").Cursor(), t.Column("in").Cursor()
 	for i := range uint32(t.Len()) {
-		row, id := rows.Uint(i), segments.Uint(i)
+		row, id := rowOf.Uint(i), segmentOf.Uint(i)
 		if int(id) >= len(s.segments) || int(row) >= s.ids.Rows() {
 			return fmt.Errorf("table \"flips\", row %d: segment %d or profile %d is not there", i, id, row)
 		}
 		s.lastFlip.Grow(int(row) + 1)
 		s.lastFlip.SetUint(row, i+1)
 		if seg := s.segments[id]; seg != nil {
-			if in, _ := ins.Bool(i); in {
+			if in, _ := inOf.Bool(i); in {
 				seg.members.Add(row)
 			} else {
 				seg.members.Remove(row)
@@ -297,47 +379,6 @@ func (l *loader) objects() error {
 	for _, x := range l.m.Missed {
 		if o := s.objects[x[0]]; o != nil && o.byID[x[1]] == nil {
 			o.byID[x[1]] = &objectRecord{missed: true}
-		}
-	}
-	return nil
-}
-
-// events rebuilds each profile's lists, and the ids seen in the order in which they came.
-func (l *loader) events() error {
-	s := l.s
-	s.seen = dedup.New(dedup.Config{Resume: l.m.Seen})
-	next := make([]uint32, len(s.types))
-	type cursors struct{ seq, id, arrived column.Cursor }
-	at := make([]cursors, len(s.types))
-	var open []*eventType // those with events left whose ids are kept
-	added := uint64(0)
-	for _, t := range s.types {
-		at[t.id] = cursors{t.seq.Cursor(), t.eid.Cursor(), t.arrived.Cursor()}
-		rows, times := t.row.Cursor(), t.time.Cursor()
-		for i := range uint32(t.tab.Len()) {
-			row := rows.Uint(i)
-			if int(row) >= s.ids.Rows() {
-				return fmt.Errorf("table %q, row %d: profile %d is not there", t.tab.Name(), i, row)
-			}
-			t.link(i, row, times.Int(i))
-		}
-		if t.tab.Len() > 0 && (!t.def.System || userMay[t.def.Name]) {
-			open = append(open, t)
-		}
-	}
-	for len(open) > 0 {
-		first := open[0]
-		for _, t := range open[1:] {
-			if at[t.id].seq.Int(next[t.id]) < at[first.id].seq.Int(next[first.id]) {
-				first = t
-			}
-		}
-		i := next[first.id]
-		if next[first.id]++; int(next[first.id]) == first.tab.Len() {
-			open = slices.DeleteFunc(open, func(t *eventType) bool { return t == first })
-		}
-		if added++; added > l.m.Seen.First {
-			s.seen.Add(s.dedupKey(first, at[first.id].id.Bytes(i)), ref(first.id, i), at[first.id].arrived.Int(i))
 		}
 	}
 	return nil

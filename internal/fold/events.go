@@ -149,8 +149,13 @@ func (s *State) event(r *record.Record, names []string, arrived int64, cause Cau
 		s.learnType(names[r.Name])
 		t = s.typeOf(r.Name, names)
 	}
-	key := s.dedupKey(t, r.ID)
-	if _, dup := s.seen.Seen(key, s.Now, func(ref uint64) bool { return s.sameID(ref, t, r.ID) }); dup {
+	seen, err := s.seen.wait()
+	if err != nil {
+		s.failed = err
+		return Verdict{Code: Rejected, Reason: err.Error()}
+	}
+	s.batch.key = dedupKey(s.batch.key[:0], t.id, r.ID)
+	if _, dup := seen.Seen(s.batch.key, s.Now, func(seq uint64) bool { return t.sameID(int64(seq), r.ID) }); dup {
 		return Verdict{Code: Duplicate}
 	}
 	if t.def.System && !userMay[t.def.Name] {
@@ -176,7 +181,8 @@ func (s *State) event(r *record.Record, names []string, arrived int64, cause Cau
 		source = names[r.Source]
 	}
 	i := s.appendEvent(t, who, at, r.ID, source, cells)
-	s.seen.Add(s.dedupKey(t, r.ID), ref(t.id, i), s.Now)
+	s.batch.key = dedupKey(s.batch.key[:0], t.id, r.ID)
+	seen.Add(s.batch.key, uint64(t.seq.Int(i)), s.Now)
 	row := s.ids.Canonical(who)
 	s.stimulate(stimulus{kind: onEvent, typ: t, index: i, row: row, at: at, cause: cause, asked: true})
 	s.ask(t, i, row, cause, s.batch.change)
@@ -295,7 +301,8 @@ func (t *eventType) link(i, row uint32, at int64) {
 	t.heads.Grow(int(row) + 1)
 	head := t.heads.Uint(row)
 	if head == 0 || t.time.Int(head-1) <= at || t.unordered.Contains(row) {
-		t.list(i, row)
+		t.prev.SetUint(i, head)
+		t.heads.SetUint(row, i+1)
 		return
 	}
 	later := head
@@ -359,19 +366,8 @@ func getCell(c *column.Column, i uint32) value.Value {
 	return value.Value{}
 }
 
-// ref packs an event's type and index into what the dedup set keeps.
+// ref packs an event's type and index.
 func ref(typ, index uint32) uint64 { return uint64(typ)<<40 | uint64(index) }
-
-func (s *State) sameID(r uint64, t *eventType, id []byte) bool {
-	return uint32(r>>40) == t.id && string(t.eid.Bytes(uint32(r&(1<<40-1)))) == string(id)
-}
-
-// dedupKey is an event's id within its type, in scratch memory.
-func (s *State) dedupKey(t *eventType, id []byte) []byte {
-	b := binary.AppendUvarint(s.batch.key[:0], uint64(t.id))
-	s.batch.key = append(b, id...)
-	return s.batch.key
-}
 
 // reject keeps an event that does not fit, with its bytes, so that it can be tried again.
 func (s *State) reject(r *record.Record, names []string, reason string) Verdict {

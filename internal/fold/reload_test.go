@@ -58,6 +58,16 @@ func (w *world) event(name, id, user, anonymous string) {
 
 func (w *world) eventAt(at time.Time, name, id, user, anonymous string) {
 	w.t.Helper()
+	v := w.tryEvent(at, name, id, user, anonymous)
+	require.Equal(w.t, fold.Accepted, v.Code, v.Reason)
+}
+
+func (w *world) tryEvent(at time.Time, name, id, user, anonymous string) fold.Verdict {
+	w.t.Helper()
+	return w.apply(w.encode(at, name, id, user, anonymous))[0]
+}
+
+func (w *world) encode(at time.Time, name, id, user, anonymous string) []byte {
 	var e record.Encoder
 	e.Begin(record.Head{Kind: record.KindEvent, Name: name, Time: at.UnixMicro(), ID: id})
 	ids := [][2]string{{fold.UserID, user}, {fold.AnonymousID, anonymous}}
@@ -75,8 +85,7 @@ func (w *world) eventAt(at time.Time, name, id, user, anonymous string) {
 	}
 	e.Attrs(0)
 	e.End(nil)
-	v := w.apply(e.Submission(nil))
-	require.Equal(w.t, fold.Accepted, v[0].Code, v[0].Reason)
+	return e.Submission(nil)
 }
 
 func (w *world) tick(d time.Duration) {

@@ -23,7 +23,6 @@ import (
 
 	"github.com/embedcdp/cdp/internal/column"
 	"github.com/embedcdp/cdp/internal/deadline"
-	"github.com/embedcdp/cdp/internal/dedup"
 	"github.com/embedcdp/cdp/internal/identity"
 	"github.com/embedcdp/cdp/internal/live"
 	"github.com/embedcdp/cdp/internal/record"
@@ -75,7 +74,7 @@ type State struct {
 	journeys        journeys
 	flows           map[string]*FlowRun
 
-	seen     *dedup.Set
+	seen     *seenIDs
 	due      *deadline.Index
 	openRej  int // rejected events not yet replayed
 	replayOK map[uint32]bool
@@ -83,6 +82,7 @@ type State struct {
 	earliest int64      // the earliest time that an attribute or object has a value of
 	past     *horizon   // what a past state sees; nil for the present (past.go)
 	freezing sync.Mutex // held by Freeze, which several readers may call at once
+	failed   error      // why no event can be folded any more
 	loading  bool       // definitions take effect without anybody being asked
 	batch    batchScratch
 }
@@ -101,7 +101,7 @@ func New() *State {
 		removedSegments: map[uint32]string{},
 		lastFlip:        column.NewVector(column.Uint32),
 		flows:           map[string]*FlowRun{},
-		seen:            dedup.New(dedup.Config{}),
+		seen:            newSeen(),
 		due:             deadline.New(),
 		replayOK:        map[uint32]bool{},
 		Now:             math.MinInt64 / 4,
@@ -256,7 +256,10 @@ func (s *State) Apply(b record.Batch) (verdicts [][]Verdict, err error) {
 	s.Position = b.Position
 	verdicts = make([][]Verdict, len(b.Submissions))
 	for i, sub := range b.Submissions {
-		if verdicts[i], err = s.submission(sub); err != nil {
+		if verdicts[i], err = s.submission(sub); err == nil {
+			err = s.failed
+		}
+		if err != nil {
 			return nil, fmt.Errorf("batch %d, submission %d: %w", b.Position, i, err)
 		}
 	}
