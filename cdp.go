@@ -56,7 +56,7 @@ func New(st store.Store, config Config) (*Client, error) {
 	}
 	cfg := config.withDefaults()
 	e, err := engine.Open(context.Background(), st, engine.Options{Portal: cfg.Portal, Now: cfg.Now,
-		CheckpointBytes: cfg.CheckpointBytes, Log: cfg.Logger})
+		CheckpointBytes: cfg.CheckpointBytes, CacheBytes: cfg.CacheBytes, Log: cfg.Logger})
 	if err != nil {
 		return nil, err
 	}

@@ -28,6 +28,11 @@ type Config struct {
 	// after a crash. Default: 64 MiB.
 	CheckpointBytes int64
 
+	// CacheBytes is how much memory holds columns of events and changes that are in the file too; what does not fit is read
+	// again when it is asked for. Attributes, identifiers, ids seen and each person's list of events are beside it. More
+	// makes questions about much history quicker. Default: 256 MiB; -1 keeps everything in memory.
+	CacheBytes int64
+
 	// Secret signs the tokens of unsubscribe links (Settings.UnsubscribeURL). Use 32 random bytes and keep them: links in
 	// messages already sent stop working with another secret. Default: none, and no unsubscribe links.
 	Secret []byte
@@ -70,6 +75,8 @@ func (c Config) validate() error {
 		return &InvalidError{What: "Config.Portal", Reason: "has more than 64 bytes"}
 	case c.CheckpointBytes < 0:
 		return &InvalidError{What: "Config.CheckpointBytes", Reason: "is negative"}
+	case c.CacheBytes < -1:
+		return &InvalidError{What: "Config.CacheBytes", Reason: "is below -1, which is no limit"}
 	case c.SendWorkers < 0 || c.SendWorkers > 1000:
 		return &InvalidError{What: "Config.SendWorkers", Reason: "is outside 1 to 1000"}
 	case c.MaxAttempts < 0:
