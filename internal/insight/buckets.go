@@ -37,7 +37,7 @@ var maxDealt = 16 << 20
 
 // dealtWords keeps the memory for the next funnel: to get it from the system costs a fifth of a funnel. The garbage
 // collector takes what is not used.
-var dealtWords sync.Pool // []uint64
+var dealtWords sync.Pool // *[]uint64
 
 // dealer deals the events of a funnel out to buckets.
 type dealer struct {
@@ -100,7 +100,8 @@ func (q *Funnel) byBuckets() (*tally, error, bool) {
 		}
 		from = to
 	}
-	dealtWords.Put(d.words)
+	words := d.words
+	dealtWords.Put(&words)
 	if unclear.IsEmpty() {
 		return out, nil, true
 	}
@@ -190,8 +191,8 @@ func (d *dealer) counts(c *Chunk, i, k int) bool {
 // deal writes the words of the buckets [from, to): of each bucket step by step, of each step worker by worker.
 func (d *dealer) deal(from, to, n int) {
 	if cap(d.words) < n {
-		if kept, ok := dealtWords.Get().([]uint64); ok && cap(kept) >= n {
-			d.words = kept
+		if kept, ok := dealtWords.Get().(*[]uint64); ok && cap(*kept) >= n {
+			d.words = *kept
 		} else {
 			d.words = make([]uint64, n)
 		}
