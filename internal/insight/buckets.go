@@ -4,6 +4,7 @@ import (
 	"iter"
 	"math"
 	"math/bits"
+	"runtime"
 	"slices"
 	"sort"
 	"sync"
@@ -276,6 +277,7 @@ func (d *dealer) walk(from, to int, totals []int, n int) []*bucketWalk {
 	parallel.Do(d.workers, func(w int) {
 		walks[w] = newBucketWalk(d)
 		for b := ends[w]; b < ends[w+1]; b++ {
+			runtime.Gosched() // let others in who have less to do
 			if totals[b] > 0 {
 				walks[w].bucket(b, from)
 			}

@@ -323,6 +323,7 @@ func (src *source) chunks(from, to int, positions bool) iter.Seq[insight.Chunk] 
 			if !yield(c) {
 				return
 			}
+			runtime.Gosched() // a report may take every core, and intake must not wait until the scheduler takes one away from it
 		}
 	}
 }
