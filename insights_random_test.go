@@ -225,3 +225,26 @@ func TestPastReportsBesideReports(t *testing.T) {
 	close(done)
 	intake.Wait()
 }
+
+func TestReportRanges(t *testing.T) {
+	ctx := context.Background()
+	c := shop()
+	defer c.Close()
+	_, err := c.Track(ctx, cdp.Event{Name: "purchase", UserID: "ann"})
+	require.NoError(t, err)
+	buys := cdp.Step{Event: "purchase"}
+	_, err = c.Insights().Retention(ctx, cdp.Retention{Start: buys})
+	var invalid *cdp.InvalidError
+	require.ErrorAs(t, err, &invalid)
+	require.Equal(t, "Retention.Range", invalid.What)
+
+	year := func(y int) time.Time { return time.Date(y, 1, 1, 0, 0, 0, 0, time.UTC) }
+	for _, in := range []cdp.Range{{}, cdp.Between(noon, year(9999)), cdp.Between(year(1), year(300_000)), cdp.Between(year(-5_000_000), year(5_000_000))} {
+		f, err := c.Insights().Funnel(ctx, cdp.Funnel{Steps: []cdp.Step{buys}, Range: in})
+		require.NoError(t, err, in)
+		require.Equal(t, 1, f.Steps[0].People, in)
+	}
+	f, err := c.Insights().Funnel(ctx, cdp.Funnel{Steps: []cdp.Step{buys}, Range: cdp.Between(year(-5_000_000), noon)})
+	require.NoError(t, err)
+	require.Zero(t, f.Steps[0].People, "noon itself is outside")
+}
