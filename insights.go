@@ -43,7 +43,15 @@ func (r Range) micros() (insight.Range, error) {
 	if !r.From.Before(r.To) {
 		return insight.Range{}, &InvalidError{What: "Range", Reason: fmt.Sprintf("from %s to %s holds no time", r.From.Format(time.RFC3339), r.To.Format(time.RFC3339))}
 	}
-	return insight.Range{From: r.From.UnixMicro(), To: r.To.UnixMicro()}, nil
+	return insight.Range{From: bound(r.From), To: bound(r.To)}, nil
+}
+
+// bound is a time in microseconds. What these cannot count is as good as the year 290,000: no event is so far away.
+func bound(t time.Time) int64 {
+	if year := t.UTC().Year(); year < -290_000 || year > 290_000 {
+		t = time.Date(min(max(year, -290_000), 290_000), 1, 1, 0, 0, 0, 0, time.UTC)
+	}
+	return t.UnixMicro()
 }
 
 // Interval is the width of a report's buckets: calendar units in the portal's time zone.
@@ -345,9 +353,9 @@ func reportWorkers() int { return min(runtime.GOMAXPROCS(0), 8) }
 // Retention asks how many of the people who started in a period came back in the periods after it.
 type Retention struct {
 	Title     string
-	Start     Step // whose first event makes people start
-	Return    Step // what coming back is; default: the same as Start
-	Range     Range
+	Start     Step     // whose first event makes people start
+	Return    Step     // what coming back is; default: the same as Start
+	Range     Range    // of the start; required
 	Interval  Interval // default: Weekly
 	Periods   int      // columns, period 0 included; default: as many as the range has
 	Unbounded bool     // came back in this period or any later one
@@ -369,6 +377,9 @@ type Cohort struct {
 
 // Retention computes a retention matrix.
 func (i Insights) Retention(ctx context.Context, q Retention) (out RetentionReport, err error) {
+	if q.Range == (Range{}) {
+		return out, &InvalidError{What: "Retention.Range", Reason: "is missing: cohorts need a time to start in"}
+	}
 	rng, err := q.Range.micros()
 	if err != nil {
 		return out, err

@@ -9,9 +9,11 @@ import (
 	"testing"
 	"time"
 
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"github.com/embedcdp/cdp"
+	"github.com/embedcdp/cdp/store/memstore"
 )
 
 // A report's event, for the plain loops below.
@@ -171,4 +173,78 @@ func TestReportsBesideIntake(t *testing.T) {
 		require.NoError(t, err)
 	}
 	wg.Wait()
+}
+
+// TestPastReportsBesideReports is for the race detector: reports of the present and of several pasts are kept at once from
+// the same tables, while chunks of these are written to the store and dropped.
+func TestPastReportsBesideReports(t *testing.T) {
+	ctx := context.Background()
+	c, err := cdp.New(memstore.New(), cdp.Config{Now: fixed, CacheBytes: 1, CheckpointBytes: 1})
+	require.NoError(t, err)
+	defer c.Close()
+	lookedWorld(t, ctx, c, 24_000)
+	trend := cdp.Trend{Range: cdp.Between(noon.Add(-90*24*time.Hour), noon.Add(24*time.Hour)), Series: []cdp.Series{{Event: "look"}}}
+	want, err := c.Insights().Trend(ctx, trend)
+	require.NoError(t, err)
+	done := make(chan struct{})
+	var intake, reports sync.WaitGroup
+	intake.Go(func() {
+		for i := 0; ; i++ {
+			select {
+			case <-done:
+				return
+			default:
+			}
+			batch := make([]cdp.Event, 500)
+			for j := range batch {
+				batch[j] = cdp.Event{Name: "look", UserID: "late", Time: noon.Add(48 * time.Hour)} // behind the reports' range
+			}
+			if _, err := c.Import(ctx, batch...); err != nil {
+				t.Error(err)
+				return
+			}
+		}
+	})
+	for _, ask := range []func() (cdp.TrendReport, error){
+		func() (cdp.TrendReport, error) { return c.Insights().Trend(ctx, trend) },
+		func() (cdp.TrendReport, error) { return c.TrueAt(noon).Trend(ctx, trend) },
+		func() (cdp.TrendReport, error) { return c.KnownAt(noon).Trend(ctx, trend) },
+	} {
+		reports.Go(func() {
+			for range 15 {
+				got, err := ask()
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				assert.Equal(t, want.Lines[0].Total, got.Lines[0].Total)
+			}
+		})
+	}
+	reports.Wait()
+	close(done)
+	intake.Wait()
+}
+
+func TestReportRanges(t *testing.T) {
+	ctx := context.Background()
+	c := shop()
+	defer c.Close()
+	_, err := c.Track(ctx, cdp.Event{Name: "purchase", UserID: "ann"})
+	require.NoError(t, err)
+	buys := cdp.Step{Event: "purchase"}
+	_, err = c.Insights().Retention(ctx, cdp.Retention{Start: buys})
+	var invalid *cdp.InvalidError
+	require.ErrorAs(t, err, &invalid)
+	require.Equal(t, "Retention.Range", invalid.What)
+
+	year := func(y int) time.Time { return time.Date(y, 1, 1, 0, 0, 0, 0, time.UTC) }
+	for _, in := range []cdp.Range{{}, cdp.Between(noon, year(9999)), cdp.Between(year(1), year(300_000)), cdp.Between(year(-5_000_000), year(5_000_000))} {
+		f, err := c.Insights().Funnel(ctx, cdp.Funnel{Steps: []cdp.Step{buys}, Range: in})
+		require.NoError(t, err, in)
+		require.Equal(t, 1, f.Steps[0].People, in)
+	}
+	f, err := c.Insights().Funnel(ctx, cdp.Funnel{Steps: []cdp.Step{buys}, Range: cdp.Between(year(-5_000_000), noon)})
+	require.NoError(t, err)
+	require.Zero(t, f.Steps[0].People, "noon itself is outside")
 }

@@ -70,7 +70,7 @@ type Table struct {
 	byName  map[string]int // place in columns
 	ext     extent
 	sealed  int // chunks that are; the one after them is open
-	stored  int // chunks that are in the source
+	stored  int // chunks that are in the source; only the writer looks, so a frozen copy has none
 	src     *chunkSource
 
 	frozen      bool

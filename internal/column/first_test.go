@@ -7,8 +7,21 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// TestFirst cuts tables of several chunks off at every kind of place and compares with the cells that were written.
+// TestFirst cuts tables of several chunks off at every kind of place and compares with the cells that were written, also
+// where the cache keeps none of the sealed chunks.
 func TestFirst(t *testing.T) {
+	t.Run("in memory", func(t *testing.T) { testFirst(t, func(*Table) {}) })
+	t.Run("dropped", func(t *testing.T) {
+		var kept shelf
+		testFirst(t, func(tb *Table) {
+			tb.SetSource(NewCache(0), kept.read)
+			kept.store(tb)
+		})
+		require.Positive(t, kept.reads.Load())
+	})
+}
+
+func testFirst(t *testing.T, store func(*Table)) {
 	r := rand.New(rand.NewPCG(5, 6))
 	const rows = 2*ChunkRows + 700
 	tb := New("t")
@@ -26,6 +39,7 @@ func TestFirst(t *testing.T) {
 		who.SetUint(i, people[i])
 		word.SetString(i, []byte(words[i]))
 	}
+	store(tb)
 	for _, n := range []int{0, 1, 100, ChunkRows - 1, ChunkRows, ChunkRows + 1, 2 * ChunkRows, rows - 1, rows, rows + 5} {
 		first := []*Column{num.First(n), when.First(n), who.First(n), word.First(n)}
 		var gotNums []float64

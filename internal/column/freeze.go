@@ -16,7 +16,7 @@ func (t *Table) Freeze() *Table {
 	if f := t.copy; f != nil && f.ext.rows == t.ext.rows && len(f.columns) == len(t.columns) {
 		return f
 	}
-	f := &Table{name: t.name, sealed: t.sealed, stored: t.stored, src: t.src, columns: make([]*Column, len(t.columns)), byName: t.byName, frozen: true,
+	f := &Table{name: t.name, sealed: t.sealed, src: t.src, columns: make([]*Column, len(t.columns)), byName: t.byName, frozen: true,
 		ext: extent{rows: t.ext.rows, room: t.ext.rows}}
 	all := make([]Column, len(t.columns))
 	for i, c := range t.columns {

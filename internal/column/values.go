@@ -380,6 +380,6 @@ func (c *Column) First(n int) *Column {
 	if n >= int(c.ext.rows) {
 		return c
 	}
-	return &Column{name: c.name, kind: c.kind, ext: &extent{rows: uint32(n), room: uint32(n)}, since: c.since, vector: c.vector, frozen: true,
+	return &Column{name: c.name, kind: c.kind, ext: &extent{rows: uint32(n), room: uint32(n)}, since: c.since, vector: c.vector, frozen: true, src: c.src,
 		dict: c.dict, chunks: c.chunks, open: c.open}
 }

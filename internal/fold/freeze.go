@@ -20,7 +20,7 @@ import (
 func (s *State) Freeze(d celenv.Deps, lists bool) *State {
 	s.freezing.Lock()
 	defer s.freezing.Unlock()
-	f := &State{past: s.past, Position: s.Position, Now: s.Now, Digest: s.Digest, Sequence: s.Sequence, Settings: s.Settings, Catalogue: s.Catalogue,
+	f := &State{past: s.past, freezing: s.freezing, Position: s.Position, Now: s.Now, Digest: s.Digest, Sequence: s.Sequence, Settings: s.Settings, Catalogue: s.Catalogue,
 		ids: s.ids.Freeze(), kinds: slices.Clip(s.kinds), kindCode: maps.Clone(s.kindCode),
 		attrs: map[string]*attribute{}, typeNamed: map[string]*eventType{}, segNamed: map[string]*segment{}, objects: map[string]*objectType{}}
 	f.people.copy(s)

@@ -116,7 +116,7 @@ func (s *State) Earliest(known bool) (first int64, any bool) {
 // shell is a past state before its identity and attributes are derived. It has what readers need and shares all of it, but
 // for segments, whose members are to be found.
 func (s *State) shell(h *horizon) *State {
-	p := &State{past: h, Position: s.Position, Now: h.At, Settings: s.Settings, Catalogue: s.Catalogue,
+	p := &State{past: h, freezing: s.freezing, Position: s.Position, Now: h.At, Settings: s.Settings, Catalogue: s.Catalogue,
 		types: s.types, typeNamed: s.typeNamed, kinds: s.kinds, kindCode: s.kindCode, attrNames: s.attrNames, objects: s.objects,
 		sets: s.sets, links: s.links, flips: s.flips, lastFlip: s.lastFlip, segments: s.segments, removedSegments: s.removedSegments,
 		attrs: make(map[string]*attribute, len(s.attrs)), segNamed: make(map[string]*segment, len(s.segNamed))}

@@ -79,11 +79,11 @@ type State struct {
 	openRej  int // rejected events not yet replayed
 	replayOK map[uint32]bool
 
-	earliest int64      // the earliest time that an attribute or object has a value of
-	past     *horizon   // what a past state sees; nil for the present (past.go)
-	freezing sync.Mutex // held by Freeze, which several readers may call at once
-	failed   error      // why no event can be folded any more
-	loading  bool       // definitions take effect without anybody being asked
+	earliest int64       // the earliest time that an attribute or object has a value of
+	past     *horizon    // what a past state sees; nil for the present (past.go)
+	freezing *sync.Mutex // held by Freeze, which several readers may call at once; past states share it, as they share tables
+	failed   error       // why no event can be folded any more
+	loading  bool        // definitions take effect without anybody being asked
 	batch    batchScratch
 }
 
@@ -102,6 +102,7 @@ func New() *State {
 		lastFlip:        column.NewVector(column.Uint32),
 		flows:           map[string]*FlowRun{},
 		seen:            newSeen(),
+		freezing:        new(sync.Mutex),
 		due:             deadline.New(),
 		replayOK:        map[uint32]bool{},
 		Now:             math.MinInt64 / 4,

@@ -34,11 +34,29 @@ const (
 
 // Explain evaluates every part of the expression on its own. It is for reading, not for speed.
 func (p *Program) Explain(in Input) *Node {
+	if in.Person != nil {
+		in.Person = &remembered{Person: in.Person, events: map[string][]Event{}}
+	}
 	n := p.explain(p.expr.Surface(), in)
 	if at, ok := p.NextFlip(in, explainedFlips); ok {
 		n.Flip = at
 	}
 	return n
+}
+
+// remembered is a person whose events are looked up once for all parts and instants of an explanation.
+type remembered struct {
+	Person
+	events map[string][]Event
+}
+
+func (r *remembered) Events(typ string) []Event {
+	list, ok := r.events[typ]
+	if !ok {
+		list = r.Person.Events(typ)
+		r.events[typ] = list
+	}
+	return list
 }
 
 func (p *Program) explain(e ast.Expr, in Input) *Node {

@@ -39,3 +39,25 @@ changes at 2026-05-16T10:00:00Z
 `, "\n")
 	assert.Equal(t, want, p.Explain(anna()).String())
 }
+
+// lookups is a person that counts how often their events are looked up.
+type lookups struct {
+	Person
+	n int
+}
+
+func (l *lookups) Events(typ string) []Event {
+	l.n++
+	return l.Person.Events(typ)
+}
+
+// A person's events are looked up once for an explanation, not once for each part and each instant at which the answer
+// could change: with 50,000 events that is what takes the time.
+func TestExplainLooksEventsUpOnce(t *testing.T) {
+	p := program(t, shopCatalogue(), person, `events.purchase.within("31d").size() >= 100 || now.getMinutes() > 100`)
+	in := anna()
+	counted := &lookups{Person: in.Person}
+	in.Person = counted
+	assert.Equal(t, p.Explain(anna()).String(), p.Explain(in).String())
+	assert.Equal(t, 1, counted.n)
+}

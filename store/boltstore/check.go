@@ -22,7 +22,7 @@ func check(path string, f *os.File, acceptLostCommit bool) error {
 	case good == 0:
 		return damaged(path, "it is not a store file, or both of its meta pages are damaged")
 	case good == 1 && !acceptLostCommit:
-		return fmt.Errorf("%w, or open it with AcceptLostCommit", damaged(path,
+		return fmt.Errorf("%w, or open it with boltstore.Options.AcceptLostCommit", damaged(path,
 			"one of its two meta pages is damaged, and with it the last commit may be lost (the other stands for commit %d)", m.tx))
 	case m.pages > uint64(info.Size()/m.pageSize):
 		return damaged(path, "the file is cut off: it has %d bytes, its %d pages of %d bytes need %d",
