@@ -1,6 +1,7 @@
 package column
 
 import (
+	"bytes"
 	"encoding/binary"
 	"encoding/hex"
 	"fmt"
@@ -100,12 +101,13 @@ func TestFormatByHand(t *testing.T) {
 
 	// presence and values, as in both formats
 	cells := map[string]string{
-		"at":     "01" + "01" + "14" + "02" + "1c",               // all present; packed from 10 in 2 bits: 0, 3, 1; deltas would be as long
-		"amount": "02" + "01" + "02" + "00" + "fa01",             // row 0 of bits; cents; all the same: 125
-		"color":  "01" + "01" + "02" + "01" + "04",               // packed from 1, 1 bit: 0, 0, 1
-		"ok":     "02" + "02" + "00" + "04",                      // row 1; all the same: 2
-		"note":   "02" + "05" + "02" + "04" + "03" + hexOf("hi"), // rows 0 and 2; lengths 2 and 0 as deltas
-		"words":  "03" + hexOf("red") + "04" + hexOf("blue"),     // those new to the dictionary
+		"at":     "01" + "01" + "14" + "02" + "1c",                      // all present; packed from 10 in 2 bits: 0, 3, 1; deltas would be as long
+		"amount": "02" + "01" + "02" + "00" + "fa01",                    // row 0 of bits; cents; all the same: 125
+		"color":  "01" + "01" + "02" + "01" + "04",                      // packed from 1, 1 bit: 0, 0, 1
+		"ok":     "02" + "02" + "00" + "04",                             // row 1; all the same: 2
+		"note":   "02" + "05" + "02" + "04" + "03" + "00" + hexOf("hi"), // rows 0 and 2; lengths 2 and 0 as deltas; no digits
+		"note1":  "02" + "05" + "02" + "04" + "03" + hexOf("hi"),        // the same in format 1
+		"words":  "03" + hexOf("red") + "04" + hexOf("blue"),            // those new to the dictionary
 	}
 	block := func(name string) string { // as the directory lists it
 		b := unhex(t, cells[name])
@@ -129,12 +131,36 @@ func TestFormatByHand(t *testing.T) {
 		"06" + hexOf("amount"), "01", cells["amount"],
 		"05" + hexOf("color"), "05", "00", "02", cells["words"], cells["color"],
 		"02" + hexOf("ok"), "04", cells["ok"],
-		"04" + hexOf("note"), "06", cells["note"],
+		"04" + hexOf("note"), "06", cells["note1"],
 		"03" + hexOf("ref"), "03", "00",
 	}, "")))
 	loaded := New("ev")
 	require.NoError(t, loaded.LoadChunk(old))
 	require.Equal(t, tb.EncodeChunk(nil, 0), loaded.EncodeChunk(nil, 0), "what format 1 held")
+}
+
+// Cells that are digits of hexadecimal numbers take half the room, whatever their lengths; one other letter, and none does.
+func TestHexadecimalBytes(t *testing.T) {
+	for _, cells := range [][]string{{"00ff", "a1b", ""}, {"0123456789abcdef", "f"}, {"0", ""}, {"", ""}, {"00ff", "A1"}, {"00ff", "g"}} {
+		tb := New("t")
+		id := tb.Add("id", Bytes)
+		for _, c := range cells {
+			id.SetBytes(tb.Append(), []byte(c))
+		}
+		b := tb.EncodeChunk(nil, 0)
+		got := New("t")
+		require.NoError(t, got.LoadChunk(b))
+		for i, c := range cells {
+			require.Equal(t, c, string(got.Column("id").Bytes(uint32(i))))
+		}
+		require.Equal(t, strings.Trim(strings.Join(cells, ""), "0123456789abcdef") != "", bytes.Contains(b, []byte("00ff")) && len(cells[0]) == 4, cells)
+	}
+	tb := New("t")
+	id := tb.Add("id", Bytes)
+	for i := range 1000 {
+		id.SetBytes(tb.Append(), fmt.Appendf(nil, "%016x", uint64(i)*0x9e3779b97f4a7c15))
+	}
+	require.Less(t, len(tb.EncodeChunk(nil, 0)), 1000*8+200)
 }
 
 func unhex(t *testing.T, s string) []byte {

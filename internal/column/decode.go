@@ -491,9 +491,26 @@ func (r *reader) spans() (spans []uint64, arena []byte) {
 	for _, n := range r.vals {
 		total += int(n)
 	}
-	b := r.take(total)
+	packed := false
+	if !r.format1 {
+		switch form := r.byte(); form {
+		case bytesRaw:
+		case bytesHex:
+			packed = true
+		default:
+			r.failf("unknown form %d of bytes", form)
+		}
+	}
+	size := total
+	if packed {
+		size = (total + 1) / 2
+	}
+	b := r.take(size)
 	if r.err != nil {
 		return nil, nil
+	}
+	if packed {
+		b = unpackHex(b, total)
 	}
 	spans = make([]uint64, r.room)
 	at := uint64(0)

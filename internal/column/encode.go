@@ -25,8 +25,8 @@ import (
 //	presence (1 byte), then where some rows are absent: which ones are there
 //	the values of the rows that are there, as below
 //
-// Int64, Uint32, Bool and Dict are integers (ints.go). Bytes is the lengths as integers, then the bytes. Float64 is one
-// byte, then integers, or integers to be divided by 100, or 8 bytes each. A column made after the chunk was full is not listed.
+// Int64, Uint32, Bool and Dict are integers (ints.go). Bytes is the lengths as integers, one byte, then the bytes, or half as
+// many where all are lower-case hexadecimal digits, as many ids are. Float64 is one byte, then integers, or integers to be divided by 100, or 8 bytes each. A column made after the chunk was full is not listed.
 //
 // Version 1 had no directory: see format1.go.
 const formatVersion = 2
@@ -42,6 +42,11 @@ const (
 	floatRaw   = 0
 	floatWhole = 1
 	floatCents = 2
+)
+
+const (
+	bytesRaw = 0
+	bytesHex = 1 // two digits a byte, the first in the high half; an odd last one alone
 )
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
@@ -150,11 +155,12 @@ func (e *encoder) cells(dst []byte, kind Kind, p *page, rows int) []byte {
 	case Float64:
 		return e.floats(dst)
 	case Bytes:
-		dst = appendInts(dst, e.vals)
+		dst = append(appendInts(dst, e.vals), bytesRaw)
+		start := len(dst)
 		for _, row := range e.rows {
 			dst = append(dst, p.bytes(int(row))...)
 		}
-		return dst
+		return packHex(dst, start)
 	}
 	return appendInts(dst, e.vals)
 }

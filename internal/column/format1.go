@@ -10,12 +10,13 @@ import (
 //	version (1 byte)  table name  chunk number  rows  columns  then for each column in order of creation:
 //	    name  kind (1 byte)
 //	    Dict only: entries before this chunk, new entries, their strings
-//	    the cells, as in a block of cells (encode.go)
+//	    the cells, as in a block of cells (encode.go), Bytes without the byte before the bytes
 //	CRC32C of all before it (4 bytes, little endian)
 //
 // It is read and no longer written. Its columns cannot be found one by one, so a chunk of it stays in memory.
 
 func (r *reader) open1(b []byte) {
+	r.format1 = true
 	if len(b) < 5 || crc32.Checksum(b[:len(b)-4], castagnoli) != binary.LittleEndian.Uint32(b[len(b)-4:]) {
 		r.failf("%d bytes do not have the checksum they end with", len(b))
 		return

@@ -8,11 +8,12 @@ import (
 
 // reader reads the front of b. After the first error it returns zeros, and err names the place.
 type reader struct {
-	b      []byte
-	err    error
-	table  string
-	chunk  int
-	blocks []byte // those the directory has not come to
+	format1 bool // the chunk is of the first format
+	b       []byte
+	err     error
+	table   string
+	chunk   int
+	blocks  []byte // those the directory has not come to
 	// The column being read, nil before the first and after the last; rows of the chunk; cells to make room for.
 	column []byte
 	rows   int

@@ -16,7 +16,8 @@ import (
 
 // checkpointer writes the state in pieces that ride along with commits:
 //
-//  1. a table's chunk is sealed (written once, for ever) soon after it is full: at most one a commit;
+//  1. a table's chunk is sealed (written once, for ever) soon after it is full: one a commit, and as many bytes as the commit's
+//     batch has, which is several times what the batch adds, so that sealing keeps up with batches of any size;
 //  2. when enough log has come since the last checkpoint, one commit takes every table's partial last chunk and the
 //     manifest, which makes the checkpoint count;
 //  3. two checkpoints are kept, and the log behind the older one is deleted, a few batches a commit.
@@ -28,7 +29,7 @@ type checkpointer struct {
 	looked   int64          // the state's sequence when full chunks were last looked for
 	kept     []*manifest    // newest last, at most two
 	trimmed  uint64         // the log up to here is deleted
-	after    func()         // what the pieces under way mean once they are committed
+	after    []func()       // what the pieces under way mean once they are committed
 	closeErr error
 }
 
@@ -44,38 +45,40 @@ const (
 	sealedPerWrite = 4 << 20 // bytes of chunks in one transaction, when nobody waits
 )
 
-// piece returns what to write along with the next batch.
-func (c *checkpointer) piece(e *Engine) []change {
+// piece returns what to write along with the next batch, which is in e.buf.
+func (c *checkpointer) piece(e *Engine) (side []change) {
 	c.after = nil
-	if c.since >= e.opt.CheckpointBytes {
-		if side := c.sealNext(e, 1); side != nil {
-			return side
-		}
-		if e.state.Ready() == nil { // else the next event says what is wrong
-			return c.finish(e)
+	due := c.since >= e.opt.CheckpointBytes
+	if due || e.state.Sequence-c.looked >= lookEvery {
+		all := false
+		if side, all = c.sealNext(e, max(1, len(e.buf))); all {
+			c.looked = e.state.Sequence
+			if due && e.state.Ready() == nil { // else the next event says what is wrong
+				side = append(side, c.finish(e)...)
+			}
 		}
 	}
-	if e.state.Sequence-c.looked >= lookEvery {
-		if side := c.sealNext(e, 1); side != nil {
-			return side
-		}
-		c.looked = e.state.Sequence
-	}
-	return c.trim(e)
+	return append(side, c.trim(e)...)
 }
 
 // wrote notes that a batch and the pieces with it are in the store.
-func (c *checkpointer) wrote(batchBytes int, side []change) {
+func (c *checkpointer) wrote(batchBytes int) {
 	c.since += int64(batchBytes)
-	if c.after != nil {
-		c.after()
-		c.after = nil
-	}
+	c.done()
 }
 
-// sealNext encodes full chunks that are not in the store yet, until they are enough bytes.
-func (c *checkpointer) sealNext(e *Engine, enough int) (side []change) {
+// done notes that the pieces under way are in the store.
+func (c *checkpointer) done() {
+	for _, note := range c.after {
+		note()
+	}
+	c.after = nil
+}
+
+// sealNext encodes full chunks that are not in the store yet, until they are enough bytes. all says that none is left.
+func (c *checkpointer) sealNext(e *Engine, enough int) (side []change, all bool) {
 	size := 0
+	all = true
 	counts := map[string]int{}
 	for _, t := range e.state.Tables() {
 		k := c.sealed[t.Name()]
@@ -85,18 +88,19 @@ func (c *checkpointer) sealNext(e *Engine, enough int) (side []change) {
 			size += len(b)
 		}
 		counts[t.Name()] = k
+		all = all && !t.Full(k)
 	}
 	if side != nil {
 		tables := e.state.Tables()
-		c.after = func() {
+		c.after = append(c.after, func() {
 			c.sealed = counts
 			for _, t := range tables { // from now on what was written may be dropped from memory
 				e.setSource(t)
 				t.SetStored(counts[t.Name()])
 			}
-		}
+		})
 	}
-	return side
+	return side, all
 }
 
 // setSource lets a table read its sealed chunks from the store again.
@@ -141,7 +145,7 @@ func (c *checkpointer) finish(e *Engine) (side []change) {
 		side = append(side, c.forget(e, kept[0])...)
 		kept = kept[1:]
 	}
-	c.after = func() { c.kept, c.since = kept, 0 }
+	c.after = append(c.after, func() { c.kept, c.since = kept, 0 })
 	return side
 }
 
@@ -166,7 +170,7 @@ func (c *checkpointer) trim(e *Engine) (side []change) {
 		side = append(side, change{key: e.keys.Log(p)})
 	}
 	if side != nil {
-		c.after = func() { c.trimmed = to }
+		c.after = append(c.after, func() { c.trimmed = to })
 	}
 	return side
 }
@@ -192,14 +196,13 @@ func (e *Engine) writeCheckpoint() error {
 			}
 			return put(w, side)
 		})
-		if err == nil && c.after != nil {
-			c.after()
-			c.after = nil
+		if err == nil {
+			c.done()
 		}
 		return err
 	}
 	for {
-		side := c.sealNext(e, sealedPerWrite)
+		side, _ := c.sealNext(e, sealedPerWrite)
 		if side == nil {
 			break
 		}

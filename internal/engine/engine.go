@@ -362,7 +362,7 @@ func (e *Engine) append(subs [][]byte) ([][]fold.Verdict, error) {
 		e.writing.Store(b.Position)
 		verdicts, err := e.writeAndFold(b, side)
 		if err == nil {
-			e.checkpoint.wrote(len(e.buf), side)
+			e.checkpoint.wrote(len(e.buf))
 			return verdicts, nil
 		}
 		e.writing.Store(0)

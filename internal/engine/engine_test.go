@@ -14,6 +14,7 @@ import (
 
 	"github.com/embedcdp/cdp/internal/engine"
 	"github.com/embedcdp/cdp/internal/fold"
+	"github.com/embedcdp/cdp/internal/keyspace"
 	"github.com/embedcdp/cdp/internal/record"
 	"github.com/embedcdp/cdp/internal/value"
 	"github.com/embedcdp/cdp/store"
@@ -420,5 +421,40 @@ func TestCancelledBeforeCommit(t *testing.T) {
 	require.NoError(t, e.Close())
 	_, err = e.Submit(context.Background(), definitions()[0])
 	require.ErrorIs(t, err, engine.ErrClosed)
+	require.NoError(t, e.Close())
+}
+
+// However large batches are, what they fill is sealed, checkpoints are finished and the log behind them goes: with every
+// batch filling several chunks, the log kept stays near two checkpoints' worth.
+func TestLargeBatchesAreCheckpointed(t *testing.T) {
+	w := newWorld(t, 2)
+	st := memstore.New()
+	e := open(t, st, w, 1<<20)
+	setUp(t, e)
+	id := 0
+	for range 40 {
+		var enc record.Encoder
+		for range 20_000 { // two chunks and more
+			enc.Begin(record.Head{Kind: record.KindEvent, Name: "buy", ID: fmt.Sprint("e", id)})
+			enc.Idents(1)
+			enc.Ident("user_id", fmt.Sprint("u", id%100))
+			enc.Attrs(0)
+			enc.End(nil)
+			id++
+		}
+		_, err := e.Submit(context.Background(), enc.Submission(nil))
+		require.NoError(t, err)
+	}
+	keys, err := keyspace.For("p")
+	require.NoError(t, err)
+	bytes, batches := 0, 0
+	require.NoError(t, st.View(context.Background(), func(r store.Reader) error {
+		for p, err := range r.Scan(keys.Log(0), keys.Log(^uint64(0))) {
+			require.NoError(t, err)
+			bytes, batches = bytes+len(p.Value), batches+1
+		}
+		return nil
+	}))
+	require.Less(t, bytes, 8<<20, "bytes of log kept, in %d batches", batches)
 	require.NoError(t, e.Close())
 }

@@ -4,6 +4,7 @@ import (
 	"iter"
 	"math"
 	"math/bits"
+	"runtime"
 	"slices"
 	"sort"
 	"sync"
@@ -37,7 +38,7 @@ var maxDealt = 16 << 20
 
 // dealtWords keeps the memory for the next funnel: to get it from the system costs a fifth of a funnel. The garbage
 // collector takes what is not used.
-var dealtWords sync.Pool // []uint64
+var dealtWords sync.Pool // *[]uint64
 
 // dealer deals the events of a funnel out to buckets.
 type dealer struct {
@@ -100,7 +101,8 @@ func (q *Funnel) byBuckets() (*tally, error, bool) {
 		}
 		from = to
 	}
-	dealtWords.Put(d.words)
+	words := d.words
+	dealtWords.Put(&words)
 	if unclear.IsEmpty() {
 		return out, nil, true
 	}
@@ -190,8 +192,8 @@ func (d *dealer) counts(c *Chunk, i, k int) bool {
 // deal writes the words of the buckets [from, to): of each bucket step by step, of each step worker by worker.
 func (d *dealer) deal(from, to, n int) {
 	if cap(d.words) < n {
-		if kept, ok := dealtWords.Get().([]uint64); ok && cap(kept) >= n {
-			d.words = kept
+		if kept, ok := dealtWords.Get().(*[]uint64); ok && cap(*kept) >= n {
+			d.words = *kept
 		} else {
 			d.words = make([]uint64, n)
 		}
@@ -275,6 +277,7 @@ func (d *dealer) walk(from, to int, totals []int, n int) []*bucketWalk {
 	parallel.Do(d.workers, func(w int) {
 		walks[w] = newBucketWalk(d)
 		for b := ends[w]; b < ends[w+1]; b++ {
+			runtime.Gosched() // let others in who have less to do
 			if totals[b] > 0 {
 				walks[w].bucket(b, from)
 			}

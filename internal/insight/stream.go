@@ -42,7 +42,7 @@ type Run struct {
 	Chunks iter.Seq[Chunk]
 
 	// Split cuts the chunks into n sequences that follow each other and can be read at the same time, some of them
-	// perhaps empty. Nil means that the run can only be read as one.
+	// perhaps empty. Their chunks need no Pos. Nil means that the run can only be read as one.
 	Split func(n int) []iter.Seq[Chunk]
 }
 

@@ -119,7 +119,7 @@ type source struct {
 }
 
 func (src *source) run() insight.Run {
-	run := insight.Run{Chunks: src.chunks(0, src.chunkCount())}
+	run := insight.Run{Chunks: src.chunks(0, src.chunkCount(), true)}
 	if src.far == nil { // it learns names as it goes
 		run.Split = src.split
 	}
@@ -264,19 +264,23 @@ func (src *source) split(n int) []iter.Seq[insight.Chunk] {
 	out := make([]iter.Seq[insight.Chunk], n)
 	all := src.chunkCount()
 	for i := range out {
-		out[i] = src.chunks(all*i/n, all*(i+1)/n)
+		out[i] = src.chunks(all*i/n, all*(i+1)/n, false)
 	}
 	return out
 }
 
-// chunks yields the table's chunks [from, to); the memory of what is computed for them is reused.
-func (src *source) chunks(from, to int) iter.Seq[insight.Chunk] {
+// chunks yields the table's chunks [from, to), with positions where they are wanted: who splits a run does not look at them,
+// and they are as much to read as the times. The memory of what is computed for chunks is reused.
+func (src *source) chunks(from, to int, positions bool) iter.Seq[insight.Chunk] {
 	return func(yield func(insight.Chunk) bool) {
 		t := src.table
 		var persons, groups []uint32
 		for k := from; k < to; k++ {
 			n := src.rows(k)
-			c := insight.Chunk{Person: t.Row.Uints(k), Time: t.Time.Ints(k)[:n], Pos: t.Seq.Ints(k)[:n]}
+			c := insight.Chunk{Person: t.Row.Uints(k), Time: t.Time.Ints(k)[:n]}
+			if positions {
+				c.Pos = t.Seq.Ints(k)[:n]
+			}
 			if c.Person != nil {
 				c.Person = c.Person[:n]
 			}
@@ -319,6 +323,7 @@ func (src *source) chunks(from, to int) iter.Seq[insight.Chunk] {
 			if !yield(c) {
 				return
 			}
+			runtime.Gosched() // a report may take every core, and intake must not wait until the scheduler takes one away from it
 		}
 	}
 }
