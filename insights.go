@@ -7,6 +7,7 @@ import (
 	"io"
 	"runtime"
 	"slices"
+	"sync"
 	"time"
 
 	"github.com/RoaringBitmap/roaring/v2"
@@ -100,19 +101,24 @@ type Series struct {
 
 // Report is a result that can be written in several forms. It is safe for concurrent use.
 type Report struct {
-	chart chart.Chart
-	table *table.Table
+	chart func() chart.Chart // made when first asked for: who only reads the numbers needs neither
+	table func() *table.Table
+}
+
+// reportOf is a result that nobody changes any more, with how it is drawn.
+func reportOf[R interface{ Table() *table.Table }, C chart.Chart](title string, res R, draw func(string, R) C) Report {
+	return Report{sync.OnceValue(func() chart.Chart { return draw(title, res) }), sync.OnceValue(res.Table)}
 }
 
 // WriteCSV writes the numbers: RFC 4180, times in RFC 3339, ratios as fractions, absent cells empty. Texts that a
 // spreadsheet would take for a formula get an apostrophe in front.
-func (r Report) WriteCSV(w io.Writer) error { return r.table.WriteCSV(w) }
+func (r Report) WriteCSV(w io.Writer) error { return r.table().WriteCSV(w) }
 
 // WriteJSON writes the numbers as {"columns":[{"name","kind","unit"}],"rows":[[…]]}.
-func (r Report) WriteJSON(w io.Writer) error { return r.table.WriteJSON(w) }
+func (r Report) WriteJSON(w io.Writer) error { return r.table().WriteJSON(w) }
 
 // WriteSVG draws the report. The picture scales down to a phone's width.
-func (r Report) WriteSVG(w io.Writer) error { return chart.WriteSVG(w, r.chart, chart.Options{}) }
+func (r Report) WriteSVG(w io.Writer) error { return chart.WriteSVG(w, r.chart(), chart.Options{}) }
 
 // TrendReport is the answer to a Trend.
 type TrendReport struct {
@@ -173,17 +179,17 @@ func (i Insights) Trend(ctx context.Context, q Trend) (out TrendReport, err erro
 	}); err != nil {
 		return out, err
 	}
-	out.Report = Report{report.Line(q.Title, res), res.Table()}
+	out.Report = reportOf(q.Title, res, report.Line)
 	for _, at := range res.Starts {
 		out.Starts = append(out.Starts, utc(at))
 	}
 	for _, l := range res.Lines {
-		line := TrendLine{Series: l.Series, Group: l.Group, Total: Point(l.Total)}
+		line := TrendLine{Series: l.Series, Group: l.Group, Total: Point(l.Total), Points: make([]Point, len(l.Points))}
 		if l.Other {
 			line.Group = "other"
 		}
-		for _, p := range l.Points {
-			line.Points = append(line.Points, Point(p))
+		for i, p := range l.Points {
+			line.Points[i] = Point(p)
 		}
 		out.Lines = append(out.Lines, line)
 	}
@@ -337,7 +343,7 @@ func (i Insights) Funnel(ctx context.Context, q Funnel) (out FunnelReport, err e
 	}); err != nil {
 		return out, err
 	}
-	out.Report = Report{report.Steps(q.Title, res), res.Table()}
+	out.Report = reportOf(q.Title, res, report.Steps)
 	for k, s := range res.Steps {
 		first, _ := res.OfFirst(k).Value()
 		previous, _ := res.OfPrevious(k).Value()
@@ -413,7 +419,7 @@ func (i Insights) Retention(ctx context.Context, q Retention) (out RetentionRepo
 	}); err != nil {
 		return out, err
 	}
-	out.Report = Report{report.Heat(q.Title, res), res.Table()}
+	out.Report = reportOf(q.Title, res, report.Heat)
 	for _, c := range res.Cohorts {
 		row := Cohort{Start: utc(c.Start), Size: int(c.Size)}
 		for _, n := range c.Returned {
@@ -455,7 +461,7 @@ func (i Insights) Journey(ctx context.Context, name string, rng Range) (out Jour
 	if err = cmp.Or(err, failed); err != nil {
 		return out, err
 	}
-	out.Report = Report{report.Nodes("Journey "+name, res), res.Table()}
+	out.Report = reportOf("Journey "+name, res, report.Nodes)
 	for _, row := range res.Rows {
 		get := func(m insight.JourneyMetric) int { n, _ := row.Get(m); return int(n) }
 		out.Nodes = append(out.Nodes, JourneyNode{row.Node, row.Channel, get(insight.Entered), get(insight.Exited), get(insight.Finished),
@@ -503,7 +509,7 @@ func (i Insights) WriteHTML(ctx context.Context, w io.Writer, d Dashboard) error
 	for _, s := range d.Sections {
 		sec := chart.Section{Title: s.Title, Text: s.Text}
 		for _, r := range s.Reports {
-			sec.Charts = append(sec.Charts, r.chart)
+			sec.Charts = append(sec.Charts, r.chart())
 		}
 		page.Sections = append(page.Sections, sec)
 	}

@@ -1,10 +1,14 @@
 package cdp_test
 
 import (
+	"cmp"
 	"context"
+	"encoding/csv"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"strconv"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -33,7 +37,7 @@ func lookedWorld(t *testing.T, ctx context.Context, c *cdp.Client, n int) (all [
 	for i := range n {
 		l := looked{event: []string{"look", "look", "pay"}[r.IntN(3)], user: "u" + strconv.Itoa(r.IntN(n/6)),
 			category: []string{"", "shoes", "hats", "bags"}[r.IntN(4)], amount: float64(r.IntN(1000)) / 4,
-			at: noon.Add(-60*24*time.Hour + time.Duration(i)*60*24*time.Hour/time.Duration(n))}
+			at: noon.Add(-60*24*time.Hour + time.Duration(i)*(60*24*time.Hour/time.Duration(n)))}
 		if r.IntN(50) == 0 {
 			l.at = l.at.Add(-time.Duration(r.IntN(100)) * time.Hour)
 		}
@@ -247,4 +251,49 @@ func TestReportRanges(t *testing.T) {
 	f, err := c.Insights().Funnel(ctx, cdp.Funnel{Steps: []cdp.Step{buys}, Range: cdp.Between(year(-5_000_000), noon)})
 	require.NoError(t, err)
 	require.Zero(t, f.Steps[0].People, "noon itself is outside")
+}
+
+// A report is drawn when it is first written, by whoever is first, and as of when it was computed.
+func TestReportWrittenLaterByMany(t *testing.T) {
+	ctx := context.Background()
+	c := shop()
+	defer c.Close()
+	all := lookedWorld(t, ctx, c, 3_000)
+	rep, err := c.Insights().Trend(ctx, cdp.Trend{Range: cdp.Between(noon.Add(-90*24*time.Hour), noon.Add(time.Hour)), Series: []cdp.Series{{Event: "pay", By: "category"}}})
+	require.NoError(t, err)
+	_, err = c.Track(ctx, cdp.Event{Name: "pay", UserID: "late", Attributes: cdp.Attrs{"amount": 3.0, "category": "shoes"}})
+	require.NoError(t, err)
+	rep.Lines[0].Points[0].Value = 1000 // the caller's own
+
+	var wg sync.WaitGroup
+	var numbers, pictures [4]strings.Builder
+	for i := range numbers {
+		wg.Go(func() {
+			if err := errors.Join(rep.WriteCSV(&numbers[i]), rep.WriteSVG(&pictures[i])); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	wg.Wait()
+	want := map[string]int{}
+	for _, l := range all {
+		if l.event == "pay" {
+			want[cmp.Or(l.category, "(none)")]++
+		}
+	}
+	rows, err := csv.NewReader(strings.NewReader(numbers[0].String())).ReadAll()
+	require.NoError(t, err)
+	require.Equal(t, []string{"day", "series", "group", "measure", "value", "unit"}, rows[0])
+	got := map[string]int{}
+	for _, row := range rows[1:] {
+		n, err := strconv.Atoi(row[4])
+		require.NoError(t, err)
+		got[row[2]] += n
+	}
+	require.Equal(t, want, got)
+	for i := range numbers {
+		require.Equal(t, numbers[0].String(), numbers[i].String())
+		require.Equal(t, pictures[0].String(), pictures[i].String())
+		require.Contains(t, pictures[i].String(), "shoes")
+	}
 }

@@ -204,7 +204,10 @@ func TestRetentionLoop(t *testing.T) {
 		for c := range d.Profiles {
 			weeks := map[int]bool{}
 			first := -1
-			for _, i := range eventsOf(d, c, "view") {
+			for i := range d.Time {
+				if int(d.Customer[i]) != c {
+					continue
+				}
 				week := int(time.UnixMicro(d.Time[i]).UTC().Sub(monday).Hours() / (7 * 24))
 				if first < 0 {
 					first = week

@@ -36,7 +36,7 @@ func opened(ctx context.Context, b *Bench, emit func(Result)) error {
 	if b.only["m2"] {
 		r := Result{Bench: "m2", What: "memory (RssAnon) with 50 segments", Goal: "<= 1 GiB at 20 M events", Unit: "MiB"}
 		r.equalAnswers("members of the segments: cdp", seen.Sizes, "a plain loop", sizes)
-		r.Note = "there is no CacheBytes yet: all columns are in memory"
+		r.Note = "with the default CacheBytes of 256 MiB"
 		if seen.RssAnon > 0 {
 			r.Value = new(float64(seen.RssAnon) / (1 << 20))
 			r.Note = fmt.Sprintf("%s MiB after a garbage collection; ", figure(float64(seen.Freed)/(1<<20))) + r.Note

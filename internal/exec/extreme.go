@@ -2,7 +2,6 @@ package exec
 
 import (
 	"cmp"
-	"math/bits"
 	"slices"
 
 	"github.com/embedcdp/cdp/internal/column"
@@ -70,26 +69,33 @@ func (n *numbers) see(row uint32, v float64) {
 	}
 }
 
-func (r *run) extremeTime(sc *scan, of vector, max bool) *results {
-	newSink := func() sink { return &instants{newResults(of, r.src.Rows()), of, max} }
+func (r *run) extremeTime(sc *scan, of vector, max bool) *personTimes {
+	var few *slots
+	if sc.rows != nil {
+		few = newSlots(sc.rows)
+	}
+	newSink := func() sink { return &instants{newPersonTimes(few, r.src.Rows()), of, max} }
 	pieces := sc.pieces()
 	var best *instants
-	if d, ok := of.(direct); ok && d.col == sc.ev.Time && sc.rows != nil {
+	if d, ok := of.(direct); ok && d.col == sc.ev.Time && few != nil {
 		best = newSink().(*instants)
 		pieces = sc.fromEnd(pieces, best)
+	}
+	if best != nil && len(pieces) == 0 {
+		return best.personTimes
 	}
 	for _, s := range sc.over(pieces, newSink) {
 		if best == nil {
 			best = s.(*instants)
 			continue
 		}
-		for row, t := range s.(*instants).times {
+		for i, t := range s.(*instants).at {
 			if t != column.AbsentInt {
-				best.see(uint32(row), t)
+				best.see(&best.at[i], t)
 			}
 		}
 	}
-	return best.results
+	return best.personTimes
 }
 
 // fromEnd looks for the first or last events of a few people, beginning with the chunks at that end, and stops when everybody has
@@ -114,19 +120,16 @@ func (sc *scan) fromEnd(pieces []piece, best *instants) (rest []piece) {
 
 // settled tells whether no event of a chunk, or of those further from the end, is better than what everybody has.
 func (sc *scan) settled(p piece, best *instants) bool {
-	for w, word := range sc.rows {
-		for ; word != 0; word &= word - 1 {
-			switch t := best.times[w<<6|bits.TrailingZeros64(word)]; {
-			case t == column.AbsentInt, best.max && p.last > t, !best.max && p.first < t:
-				return false
-			}
+	for _, t := range best.at {
+		if t == column.AbsentInt || best.max && p.last > t || !best.max && p.first < t {
+			return false
 		}
 	}
 	return true
 }
 
 type instants struct {
-	*results
+	*personTimes
 	of  vector
 	max bool
 }
@@ -138,15 +141,17 @@ func (n *instants) take(h *hits, s *scratch) {
 	}
 	for i, row := range h.who {
 		if t := s.left.times[h.at(i)]; t != column.AbsentInt {
-			n.see(row, t)
+			n.see(n.personTimes.of(row), t)
 		}
 	}
 }
 
-func (n *instants) see(row uint32, t int64) {
-	// absent is the least of all times, so a maximum needs no test for it
-	if old := n.times[row]; n.max && t > old || !n.max && (old == column.AbsentInt || t < old) {
-		n.times[row] = t
+func (n *instants) see(best *int64, t int64) {
+	switch {
+	case n.max: // absent is the least of all times
+		*best = max(*best, t)
+	case *best == column.AbsentInt || t < *best:
+		*best = t
 	}
 }
 

@@ -15,7 +15,7 @@
 //	scan.go        one pass over the events of a type, on both cores (parallel.go)
 //	count.go       exists, all, exists_one, size
 //	sum.go         sum and avg, exactly rounded
-//	extreme.go     min, max, first, last
+//	extreme.go     min, max, first, last; slots.go a time for each of a few people
 //	units.go       counts by calendar day, week, month
 //	group.go       the events of each person side by side: countDistinct, mostFrequent (tally.go), exact sums
 //	explain.go     rows and time of each operator

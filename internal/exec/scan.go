@@ -227,7 +227,7 @@ func (g *gatherer) sift(people []uint32) (n int) {
 func (g *gatherer) bounded(times []int64, hits int) (n int) {
 	for i, row := range g.who[:hits] {
 		at := times[g.pos[i]]
-		if (g.window.since == nil || g.window.since[row] <= at) && (g.window.until == nil || at < g.window.until[row]) {
+		if (g.window.since == nil || *g.window.since.of(row) <= at) && (g.window.until == nil || at < *g.window.until.of(row)) {
 			g.pos[n], g.who[n] = g.pos[i], row
 			n++
 		}

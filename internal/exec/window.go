@@ -12,7 +12,7 @@ import (
 // these are set.
 type window struct {
 	from, to     int64
-	since, until []int64 // by row; column.AbsentInt where the condition is an error
+	since, until *personTimes // nil: no bound; absent where the condition is an error
 }
 
 // window works the bounds out. People for whom the instant of a bound is absent are taken from rows: the condition is
@@ -38,22 +38,12 @@ func (r *run) window(bounds []plan.Bound, rows Set) (window, bool) {
 
 // tighten lets the limits for everybody follow from those of each person, so that chunks outside them are not looked at.
 func (w *window) tighten(rows Set) {
-	if w.since == nil && w.until == nil {
-		return
-	}
-	first, last := int64(math.MaxInt64), int64(math.MinInt64)
-	rows.each(func(row uint32) {
-		if w.since != nil {
-			first = min(first, w.since[row])
-		}
-		if w.until != nil {
-			last = max(last, w.until[row])
-		}
-	})
 	if w.since != nil {
+		first, _ := w.since.span(rows)
 		w.from = max(w.from, first)
 	}
 	if w.until != nil {
+		_, last := w.until.span(rows)
 		w.to = min(w.to, last)
 	}
 }
@@ -81,24 +71,22 @@ func (r *run) bounded(w *window, b plan.Bound, rows Set) bool {
 		return false
 	}
 	if b.Kind == plan.Since {
-		w.since = tighter(w.since, instants, true)
+		w.since = tighter(w.since, instants, rows, true)
 	} else {
-		w.until = tighter(w.until, instants, false)
+		w.until = tighter(w.until, instants, rows, false)
 	}
 	return true
 }
 
-// instants is a time for each person, who is taken from rows when there is none.
-func (r *run) instants(v plan.Value, rows Set) ([]int64, bool) {
+// instants is a time for each of the rows, who is taken from rows when there is none.
+func (r *run) instants(v plan.Value, rows Set) (*personTimes, bool) {
 	vec, ok := compiler{run: r, rows: rows}.vector(v)
 	if !ok || vec.kind() != value.Datetime {
 		return nil, false
 	}
-	if made, ok := vec.(*results); ok { // nobody else has it
-		rows.each(func(row uint32) {
-			rows[row>>6] &^= b2u(made.times[row] == column.AbsentInt) << (row & 63)
-		})
-		return made.times, true
+	if made, ok := vec.(*personTimes); ok { // nobody else has it
+		made.leaveOut(rows)
+		return made, true
 	}
 	out := make([]int64, r.src.Rows())
 	r.pass(rows, func(f *frame, s *scratch, words []uint64) {
@@ -113,22 +101,22 @@ func (r *run) instants(v plan.Value, rows Set) ([]int64, bool) {
 			words[i>>6] &^= b2u(t == column.AbsentInt) << (i & 63)
 		}
 	})
-	return out, true
+	return &personTimes{at: out}, true
 }
 
-// tighter joins two bounds of the same kind.
-func tighter(a, b []int64, latest bool) []int64 {
+// tighter joins two bounds of the same kind for rows that have both.
+func tighter(a, b *personTimes, rows Set, latest bool) *personTimes {
 	if a == nil {
 		return b
 	}
-	for i := range a {
-		switch {
-		case latest:
-			a[i] = max(a[i], b[i])
-		default:
-			a[i] = min(a[i], b[i])
+	rows.each(func(row uint32) {
+		at, other := a.of(row), *b.of(row)
+		if latest {
+			*at = max(*at, other)
+		} else {
+			*at = min(*at, other)
 		}
-	}
+	})
 	return a
 }
 
