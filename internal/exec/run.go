@@ -43,9 +43,11 @@ type run struct {
 
 func (r *run) answer(p plan.Physical) Set {
 	rows := r.src.People().clone()
-	sure := r.nowhere(rows)
+	var sure Set
 	if r.now > earliest && r.now < latest {
 		sure = r.narrow(p.Root, rows)
+	} else {
+		sure = r.nowhere(rows)
 	}
 	if sure == nil {
 		return rows
