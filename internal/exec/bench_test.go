@@ -23,7 +23,7 @@ func bulk(rows, events int) *world {
 		age.SetFloat(row, float64(16+r.IntN(60)))
 		city.SetString(row, []byte("city "+strconv.Itoa(r.IntN(8))))
 	}
-	w.attrs["age"], w.attrs["city"] = age.Freeze(), city.Freeze()
+	w.attrs["age"], w.attrs["city"] = age, city
 	for _, typ := range []string{"purchase", "view"} {
 		n := events / 10
 		if typ == "view" {

@@ -93,11 +93,15 @@ func (t *test) numbers(op plan.Op, lits []float64) {
 	case plan.Equal, plan.NotEqual:
 		t.lo, t.hi, t.negate = lits[0], lits[0], op == plan.NotEqual
 	case plan.Less:
-		t.hi = math.Nextafter(lits[0], math.Inf(-1))
+		if t.hi = math.Nextafter(lits[0], math.Inf(-1)); math.IsInf(lits[0], -1) {
+			t.lo = math.Inf(1) // nothing is below it
+		}
 	case plan.LessEqual:
 		t.hi = lits[0]
 	case plan.Greater:
-		t.lo = math.Nextafter(lits[0], math.Inf(1))
+		if t.lo = math.Nextafter(lits[0], math.Inf(1)); math.IsInf(lits[0], 1) {
+			t.hi = math.Inf(-1)
+		}
 	case plan.GreaterEqual:
 		t.lo = lits[0]
 	}
