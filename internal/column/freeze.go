@@ -47,7 +47,7 @@ func (c *Column) Freeze() *Column {
 }
 
 func (c *Column) frozenCopy(ext *extent) Column {
-	return Column{name: c.name, kind: c.kind, ext: ext, since: c.since, vector: c.vector, frozen: true, src: c.src,
+	return Column{name: c.name, kind: c.kind, ext: ext, since: c.since, vector: c.vector, frozen: true, still: c.vector, src: c.src,
 		dict: c.dict.freeze(), chunks: c.chunks, open: c.open.first(ext.rowsIn(len(c.chunks)))}
 }
 

@@ -140,6 +140,7 @@ type slot struct {
 	fixed   bool   // never dropped: it was read from a format without a directory
 	entries uint32 // Dict: entries there were at the end of this chunk
 	epoch   uint64
+	ranked  atomic.Pointer[ranked] // of a vector's chunk that a frozen copy sees; nil before anybody asked
 	// Under the cache's lock: the page that nobody has read since the hand came by, and the bytes counted for it.
 	cold    *page
 	counted int64

@@ -14,6 +14,7 @@ type Column struct {
 	kind   Kind
 	vector bool
 	frozen bool
+	still  bool   // a frozen vector, or the first rows of one: its chunks never change
 	since  uint32 // rows that the table had when the column was made
 	ext    *extent
 	dict   *Dictionary
@@ -381,5 +382,5 @@ func (c *Column) First(n int) *Column {
 		return c
 	}
 	return &Column{name: c.name, kind: c.kind, ext: &extent{rows: uint32(n), room: uint32(n)}, since: c.since, vector: c.vector, frozen: true, src: c.src,
-		dict: c.dict, chunks: c.chunks, open: c.open}
+		still: c.still, dict: c.dict, chunks: c.chunks, open: c.open}
 }

@@ -2,8 +2,10 @@ package exec
 
 import (
 	"slices"
+	"sync/atomic"
 
 	"github.com/embedcdp/cdp/internal/column"
+	"github.com/embedcdp/cdp/internal/parallel"
 	"github.com/embedcdp/cdp/internal/plan"
 )
 
@@ -50,9 +52,11 @@ func met(a, b cond) bool {
 func (r *run) pass(rows Set, do func(f *frame, s *scratch, words []uint64)) {
 	const chunk = column.ChunkRows / 64
 	total := r.src.Rows()
-	inParallel((total+column.ChunkRows-1)/column.ChunkRows, workersFor(total), func(_, from, to int) {
+	chunks := (total + column.ChunkRows - 1) / column.ChunkRows
+	var next atomic.Int64 // whoever is free takes the next chunk: a goroutine that wakes late holds up nobody
+	parallel.Do(workersFor(total), func(int) {
 		s := &scratch{}
-		for k := from; k < to; k++ {
+		for k := int(next.Add(1)) - 1; k < chunks; k = int(next.Add(1)) - 1 {
 			words := rows[k*chunk : min((k+1)*chunk, len(rows))]
 			if !Set(words).empty() {
 				do(&frame{k: k, n: min(column.ChunkRows, total-k*column.ChunkRows)}, s, words)

@@ -36,6 +36,7 @@ type test struct {
 	nums     []float64 // sorted; in place of lo..hi
 	times    []int64   // sorted; in place of from..to
 	table    []uint8   // by code or flag: 1 where it holds
+	bytes    byteTest  // the same for codes of one byte
 	list     bool      // nums or times
 	negate   bool      // holds where there is a value and the rest does not hold
 }
@@ -70,6 +71,7 @@ func newTest(kind value.Kind, texts texts, op plan.Op, lits []value.Value) (*tes
 	default:
 		return nil, false
 	}
+	t.bytes = newByteTest(t.table)
 	return t, true
 }
 
@@ -91,11 +93,15 @@ func (t *test) numbers(op plan.Op, lits []float64) {
 	case plan.Equal, plan.NotEqual:
 		t.lo, t.hi, t.negate = lits[0], lits[0], op == plan.NotEqual
 	case plan.Less:
-		t.hi = math.Nextafter(lits[0], math.Inf(-1))
+		if t.hi = math.Nextafter(lits[0], math.Inf(-1)); math.IsInf(lits[0], -1) {
+			t.lo = math.Inf(1) // nothing is below it
+		}
 	case plan.LessEqual:
 		t.hi = lits[0]
 	case plan.Greater:
-		t.lo = math.Nextafter(lits[0], math.Inf(1))
+		if t.lo = math.Nextafter(lits[0], math.Inf(1)); math.IsInf(lits[0], 1) {
+			t.hi = math.Inf(-1)
+		}
 	case plan.GreaterEqual:
 		t.lo = lits[0]
 	}
@@ -132,11 +138,11 @@ func (t *test) mark(b *block, out []uint64) {
 	case value.Datetime:
 		mark(out, len(b.times), func(i int) uint64 { return t.timeWord(b.times[i:min(i+64, len(b.times))]) })
 	case value.Boolean:
-		markCodes(out, b.flags, t.table)
+		t.bytes.mark(out, b.flags)
 	case value.String:
 		switch {
 		case b.codes.B != nil:
-			markCodes(out, b.codes.B, t.table)
+			t.bytes.mark(out, b.codes.B)
 		case b.codes.H != nil:
 			markCodes(out, b.codes.H, t.table)
 		default:

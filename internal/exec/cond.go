@@ -85,19 +85,29 @@ func combine(parts []cond, intersect bool, f *frame, s *scratch, want bool, out 
 }
 
 func (c *literals) mark(f *frame, s *scratch, want bool, out []uint64) {
-	c.of.load(f, &s.left)
 	switch {
 	case want:
-		c.is.mark(&s.left, out)
+		c.test(c.is, f, s, out)
 	case c.has:
-		c.is.mark(&s.left, out)
+		c.test(c.is, f, s, out)
 		for i := range out {
 			out[i] = ^out[i]
 		}
 	default:
-		c.not.mark(&s.left, out)
+		c.test(c.not, f, s, out)
 	}
 	cut(out, f.n)
+}
+
+func (c *literals) test(t *test, f *frame, s *scratch, out []uint64) {
+	if v, ok := c.of.(direct); ok && v.of == value.Number && v.col != nil {
+		if values, ranks := v.col.Ranks(f.k); ranks != nil {
+			t.markRanks(out, values, ranks)
+			return
+		}
+	}
+	c.of.load(f, &s.left)
+	t.mark(&s.left, out)
 }
 
 func (c *pair) mark(f *frame, s *scratch, want bool, out []uint64) {

@@ -5,6 +5,7 @@
 //	run.go         the tree of operators, and the oracle for those who are left
 //	set.go         sets of rows as words
 //	compare.go     comparisons in bulk, 64 values to a word; scalar.go compares one
+//	bytes.go       the same for codes and ranks of one byte, eight at a time
 //	vector.go      where values come from: attributes, fields of events, what was computed
 //	reference.go   attributes of business objects that events refer to
 //	cond.go        && || ! and comparisons over the items of a frame, on one side
@@ -43,9 +44,11 @@ type run struct {
 
 func (r *run) answer(p plan.Physical) Set {
 	rows := r.src.People().clone()
-	sure := r.nowhere(rows)
+	var sure Set
 	if r.now > earliest && r.now < latest {
 		sure = r.narrow(p.Root, rows)
+	} else {
+		sure = r.nowhere(rows)
 	}
 	if sure == nil {
 		return rows

@@ -255,7 +255,12 @@ func (w *world) Segment(name string) *roaring.Bitmap {
 	rows.Add(uint32(len(w.people) + 5)) // a member who is not asked about
 	return rows
 }
-func (w *world) Attr(name string) *column.Column { return w.attrs[name] }
+func (w *world) Attr(name string) *column.Column {
+	if c := w.attrs[name]; c != nil {
+		return c.Freeze() // as a question to a frozen state does: what is asked again is ranked
+	}
+	return nil
+}
 func (w *world) Events(typ string) *Events {
 	if w.stores[typ] == nil {
 		return nil
