@@ -383,9 +383,6 @@ type Cohort struct {
 
 // Retention computes a retention matrix.
 func (i Insights) Retention(ctx context.Context, q Retention) (out RetentionReport, err error) {
-	if q.Range == (Range{}) {
-		return out, &InvalidError{What: "Retention.Range", Reason: "is missing: cohorts need a time to start in"}
-	}
 	rng, err := q.Range.micros()
 	if err != nil {
 		return out, err
@@ -401,6 +398,9 @@ func (i Insights) Retention(ctx context.Context, q Retention) (out RetentionRepo
 	s, people, err := i.freeze(ctx, "insights.retention", q.Segment, []report.Query{start, back})
 	if err != nil {
 		return out, err
+	}
+	if q.Range == (Range{}) {
+		return out, &InvalidError{What: "Retention.Range", Reason: "is missing: cohorts need a time to start in"}
 	}
 	run.People, run.Calendar = people, calendar(s, q.Interval)
 	run.Workers, run.Rows = reportWorkers(), uint32(s.Rows())

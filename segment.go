@@ -71,7 +71,7 @@ func (s Segments) Check(ctx context.Context, seg Segment) error {
 }
 
 // Preview finds who would be in a segment now, without saving it: how many, and who. Nothing is written, and however
-// long it takes, intake goes on meanwhile.
+// long it takes, intake goes on meanwhile. It needs a name, for errors.
 func (s Segments) Preview(ctx context.Context, seg Segment) (Set, error) {
 	body, err := encode(fold.DefSegment, seg.Name, seg)
 	if err != nil {
