@@ -30,7 +30,8 @@ type Config struct {
 
 	// CacheBytes is how much memory holds columns of events and changes that are in the file too; what does not fit is read
 	// again when it is asked for. Attributes, identifiers, ids seen and each person's list of events are beside it. More
-	// makes questions about much history quicker. Default: 256 MiB; -1 keeps everything in memory.
+	// makes questions about much history quicker, and intake too where people's older events are looked at again: by segments,
+	// reports beside it, ids that come twice. Default: 256 MiB; -1 keeps everything in memory.
 	CacheBytes int64
 
 	// Secret signs the tokens of unsubscribe links (Settings.UnsubscribeURL). Use 32 random bytes and keep them: links in
