@@ -13,6 +13,8 @@ import (
 type objectType struct {
 	def  *schema.ObjectType
 	byID map[string]*objectRecord
+	// missed are ids that something looked for before they were there.
+	missed map[string]struct{}
 
 	segments []*segment  // that follow references to this type
 	frozen   *objectType // a copy, until an object changes
@@ -21,7 +23,6 @@ type objectType struct {
 // objectRecord is one object: its versions in order of the time from which each holds.
 type objectRecord struct {
 	versions versionList
-	missed   bool // something looked for it before it was there
 }
 
 type objectVersion struct {
@@ -74,7 +75,7 @@ func (s *State) object(r *record.Record, names []string) Verdict {
 		}
 	}
 	if at > s.Now {
-		s.due.Insert(at, dueItem(dueObject, i, 0))
+		s.insertLater(at, dueItem(dueObject, i, 0))
 	}
 	return Verdict{}
 }
@@ -173,8 +174,8 @@ func (o *objectType) put(id string, from int64, enc []byte, row uint32) (changes
 		rec = &objectRecord{}
 		o.byID[id] = rec
 	}
-	changesPast = rec.missed
-	rec.missed = false
+	_, changesPast = o.missed[id]
+	delete(o.missed, id)
 	i := sort.Search(len(rec.versions), func(i int) bool { return rec.versions[i].from > from })
 	changesPast = changesPast || i < len(rec.versions)
 	rec.versions = append(rec.versions, objectVersion{})
@@ -217,7 +218,7 @@ func (s *State) At(typ, id string, t int64) (get func(name string) value.Value, 
 	rec := o.byID[id]
 	if rec == nil || len(rec.versions) == 0 {
 		if s.batch.noting && rec == nil {
-			o.byID[id] = &objectRecord{missed: true}
+			o.missed[id] = struct{}{}
 		}
 		return nil, false
 	}
