@@ -61,13 +61,13 @@ func (s *State) Capture() *Capture {
 	return c
 }
 
-// Large says whether encoding takes so long that intake should not wait for it.
-func (c *Capture) Large() bool {
+// Entries is how many people inside journeys, deadlines and messages there are to encode.
+func (c *Capture) Entries() int {
 	n := c.inside.n + len(c.later) + len(c.m.Outbox)
 	for _, p := range c.pendings {
-		n += len(p.blocks) << pendingBits / 8
+		n += p.count()
 	}
-	return n > 10_000
+	return n
 }
 
 // Manifest encodes the small part. It may run while the state goes on.
@@ -98,10 +98,7 @@ func (c *Capture) Manifest() *Manifest {
 
 // append encodes a segment's deadlines as loader.pending reads them.
 func (p pendingsOf) append(b []byte, now int64) []byte {
-	count := 0
-	for range p.all(now) {
-		count++
-	}
+	count := p.count()
 	if count == 0 {
 		return b
 	}

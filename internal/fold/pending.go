@@ -102,6 +102,15 @@ func (p *pendings) freeze() pendings {
 	return pendings{blocks: append([]*pendingBlock(nil), p.blocks...)}
 }
 
+func (p *pendings) count() (n int) {
+	for _, b := range p.blocks {
+		if b != nil {
+			n += len(b.times)
+		}
+	}
+	return n
+}
+
 // all yields the rows with their deadlines, in order of row.
 func (p *pendings) all(now int64) iter.Seq2[uint32, int64] {
 	return func(yield func(uint32, int64) bool) {
