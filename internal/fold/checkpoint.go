@@ -306,7 +306,7 @@ func (l *loader) objects() error {
 		o.put(string(ids.Bytes(i)), times.Int(i), values.Bytes(i), i)
 	}
 	for _, x := range l.m.Missed {
-		if o := s.objects[x[0]]; o != nil && o.byID[x[1]] == nil {
+		if o := s.objects[x[0]]; o != nil && o.versions.get(x[1]) == nil {
 			o.missed[x[1]] = struct{}{}
 		}
 	}

@@ -366,7 +366,7 @@ func (s *State) prepareObject(name string, body []byte) (func(), error) {
 	return func() {
 		o := s.objects[name]
 		if o == nil {
-			o = &objectType{byID: map[string]*objectRecord{}, missed: map[string]struct{}{}}
+			o = &objectType{versions: newObjectVersions(), missed: map[string]struct{}{}}
 			s.objects[name] = o
 		}
 		o.def = &d
