@@ -49,6 +49,8 @@ type segment struct {
 	follows      bool          // it follows a reference of the profile, which binds to what an object is now
 	dependents   []*segment    // that ask for this one
 	why          Cause         // while it is touched: what made it be asked
+	next         *Build        // its next version, while that is on its way
+	build        *Build        // of a version on its way: itself
 	starts       []*journeyDef // that start on entering or leaving it
 }
 
@@ -101,7 +103,7 @@ func (s *State) cycle(name string, from []string, path []string) []string {
 			return append(path, f)
 		}
 		if seg := s.segNamed[f]; seg != nil {
-			if p := s.cycle(name, seg.deps.Segments, append(path, f)); p != nil {
+			if p := s.cycle(name, seg.asksFor(), append(path, f)); p != nil {
 				return p
 			}
 		}
@@ -109,8 +111,16 @@ func (s *State) cycle(name string, from []string, path []string) []string {
 	return nil
 }
 
-// setSegment makes a new segment, or gives one a new condition, and brings its members up to now. While loading, the
-// members come from the log of flips instead.
+// asksFor are the segments that a segment asks for, now or when its next version has taken effect.
+func (seg *segment) asksFor() []string {
+	if seg.next == nil {
+		return seg.deps.Segments
+	}
+	return slices.Concat(seg.deps.Segments, seg.next.version.deps.Segments)
+}
+
+// setSegment makes a new segment, or gives one a new condition, and brings its members up to now, or begins to build them
+// (build.go). While loading, the members come from the log of flips instead.
 func (s *State) setSegment(d *SegmentDef, expr *celenv.Expr, prog *roweval.Program) {
 	seg := s.segNamed[d.Name]
 	if seg == nil {
@@ -118,6 +128,14 @@ func (s *State) setSegment(d *SegmentDef, expr *celenv.Expr, prog *roweval.Progr
 		s.segments = append(s.segments, seg)
 		s.segNamed[d.Name] = seg
 	}
+	if s.batch.beside && !s.loading && len(expr.Deps().Objects) == 0 {
+		if seg.prog == nil {
+			s.nobodyYet(seg, d)
+		}
+		s.build(seg, d, expr, prog)
+		return
+	}
+	seg.next = nil
 	seg.def, seg.visitors, seg.deps = *d, d.Of == "visitors", expr.Deps()
 	s.setProgram(seg, expr, prog)
 	s.indexSegments()
@@ -159,10 +177,15 @@ func (s *State) planStats() plan.Stats {
 func (s *State) fill(seg *segment) {
 	seg.pending.clear()
 	rows := exec.Run(s.planToFill(seg), question{s, seg.visitors, s.Now, func(row uint32) bool {
-		r := s.answer(seg, row, s.Now)
-		s.expect(seg, row, r.Next)
-		return r.True()
+		yes, next := seg.live.Holds(s.asked(row, s.Now))
+		s.expect(seg, row, next)
+		return yes
 	}})
+	s.setMembers(seg, rows)
+}
+
+// setMembers lets those enter and leave a segment by whom its members differ from rows, because its definition did.
+func (s *State) setMembers(seg *segment, rows *roaring.Bitmap) {
 	for it := roaring.Xor(rows, seg.members).Iterator(); it.HasNext(); {
 		row := it.Next()
 		s.flip(seg, row, rows.Contains(row), s.Now, CauseDefine)
@@ -191,12 +214,6 @@ func (s *State) movesByTime(seg *segment) bool {
 func (s *State) hasFuture(typ string) bool {
 	t := s.typeNamed[typ]
 	return t != nil && t.tab.Len() > 0 && t.latest > s.Now
-}
-
-// answer evaluates a segment's condition for one row.
-func (s *State) answer(seg *segment, row uint32, at int64) roweval.Result {
-	yes, next := seg.live.Holds(s.asked(row, at))
-	return roweval.Result{Value: value.Bool(yes), Next: next}
 }
 
 // expect keeps the one deadline of a membership: when it can next change by time alone. One that is pending and not later is
@@ -238,10 +255,7 @@ func (s *State) indexSegments() {
 		o.segments = o.segments[:0]
 	}
 	s.byRank = s.byRank[:0]
-	for _, seg := range s.segments {
-		if seg == nil {
-			continue
-		}
+	for _, seg := range s.versions() {
 		s.byRank = append(s.byRank, seg)
 		seg.dependents = seg.dependents[:0]
 		s.watchEvents(seg)
@@ -273,6 +287,19 @@ func (s *State) indexSegments() {
 		seg.order = i
 	}
 	s.batch.touched.reset(len(s.byRank))
+}
+
+// versions are all segments by id, each followed by its next version if that is on its way.
+func (s *State) versions() (all []*segment) {
+	for _, seg := range s.segments {
+		if seg != nil {
+			all = append(all, seg)
+			if seg.next != nil {
+				all = append(all, seg.next.version)
+			}
+		}
+	}
+	return all
 }
 
 func (s *State) rankOf(seg *segment) int {
@@ -310,14 +337,24 @@ func (s *State) recompute(cause Cause, segs ...*segment) {
 func (s *State) recompile() {
 	s.recompilePrograms()
 	if !s.loading {
-		s.recompute(CauseDefine, slices.Clone(s.byRank)...)
+		built := slices.DeleteFunc(slices.Clone(s.byRank), func(seg *segment) bool { return seg.build != nil })
+		s.recompute(CauseDefine, built...)
 	}
 }
 
 func (s *State) recompilePrograms() {
-	for _, seg := range s.segNamed {
+	for _, seg := range s.segments {
+		if seg == nil {
+			continue
+		}
 		if expr, prog, err := s.compileSegment(&seg.def); err == nil {
 			s.setProgram(seg, expr, prog)
+		}
+		if seg.next != nil {
+			d := seg.next.version.def
+			if expr, prog, err := s.compileSegment(&d); err == nil {
+				s.build(seg, &d, expr, prog)
+			}
 		}
 	}
 	s.indexSegments()
@@ -329,6 +366,7 @@ func (s *State) removeSegment(name string) {
 	for it := seg.members.Clone().Iterator(); it.HasNext() && !s.loading; {
 		s.flip(seg, it.Next(), false, s.Now, CauseDefine)
 	}
+	seg.next = nil
 	s.segments[seg.id] = nil
 	s.removedSegments[seg.id] = name
 	delete(s.segNamed, name)
@@ -399,10 +437,11 @@ func (s *State) settleRow(row uint32, at int64) {
 
 // evaluate brings one membership up to date and notes when it can next change by time alone.
 func (s *State) evaluate(seg *segment, row uint32, at int64, cause Cause) {
-	want, next := false, int64(math.MaxInt64)
-	if s.ids.IsCustomer(row) != seg.visitors && s.ids.Canonical(row) == row {
-		want, next = seg.live.Holds(s.asked(row, at))
+	if seg.build != nil { // asked when it takes effect
+		seg.build.touched.Add(row)
+		return
 	}
+	want, next := s.holds(seg, row, at)
 	s.expect(seg, row, next)
 	if want != seg.members.Contains(row) {
 		s.flip(seg, row, want, at, cause)
