@@ -61,10 +61,9 @@ type buildStep struct {
 }
 
 // Limits of what an activation asks about under the lock. They are part of the fold: another value is another fold.
-const (
-	askedAtOnce = 1000 // people who are asked about in the activation itself
-	maxRounds   = 8    // after which it asks about all who are left
-)
+var askedAtOnce uint64 = 1000 // people who are asked about in the activation itself; a variable for tests
+
+const maxRounds = 8 // after which it asks about all who are left
 
 // Large says whether there is so much to look through that a segment is better built beside intake.
 func (s *State) Large() bool {
@@ -201,6 +200,9 @@ func (s *State) activate(r *record.Record, names []string) Verdict {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	again := b.touched
+	for _, x := range s.batch.deferred { // history that came in this batch would touch at its end
+		again.Add(s.ids.Canonical(x.row))
+	}
 	b.pending.until(s.Now, func(row uint32) { again.Add(row) })
 	if b.rounds < maxRounds && again.GetCardinality() > askedAtOnce {
 		b.Number, b.touched = s.next(), roaring.New()
