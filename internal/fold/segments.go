@@ -9,6 +9,7 @@ import (
 	"github.com/RoaringBitmap/roaring/v2"
 
 	"github.com/embedcdp/cdp/internal/celenv"
+	"github.com/embedcdp/cdp/internal/column"
 	"github.com/embedcdp/cdp/internal/exec"
 	"github.com/embedcdp/cdp/internal/live"
 	"github.com/embedcdp/cdp/internal/plan"
@@ -186,6 +187,10 @@ func (s *State) fill(seg *segment) {
 
 // setMembers lets those enter and leave a segment by whom its members differ from rows, because its definition did.
 func (s *State) setMembers(seg *segment, rows *roaring.Bitmap) {
+	if len(seg.dependents) == 0 { // and journeys start from no definition
+		s.flipAll(seg, roaring.Xor(rows, seg.members), rows)
+		return
+	}
 	for it := roaring.Xor(rows, seg.members).Iterator(); it.HasNext(); {
 		row := it.Next()
 		s.flip(seg, row, rows.Contains(row), s.Now, CauseDefine)
@@ -363,8 +368,8 @@ func (s *State) recompilePrograms() {
 
 func (s *State) removeSegment(name string) {
 	seg := s.segNamed[name]
-	for it := seg.members.Clone().Iterator(); it.HasNext() && !s.loading; {
-		s.flip(seg, it.Next(), false, s.Now, CauseDefine)
+	if !s.loading {
+		s.flipAll(seg, seg.members, roaring.New())
 	}
 	seg.next = nil
 	s.segments[seg.id] = nil
@@ -476,6 +481,42 @@ func (s *State) flip(seg *segment, row uint32, in bool, at int64, cause Cause) {
 	}
 	if len(seg.starts) > 0 {
 		s.stimulate(stimulus{kind: onFlip, seg: seg, in: in, index: i, row: row, at: at, cause: cause})
+	}
+}
+
+// flipAll is flip for many people at once, a chunk of the table at a time: nobody else is concerned.
+func (s *State) flipAll(seg *segment, differ, members *roaring.Bitmap) {
+	rows := differ.ToArray()
+	if len(rows) == 0 {
+		return
+	}
+	all := seg.members.IsEmpty() // they all enter
+	seg.members = members
+	s.lastFlip.Grow(int(rows[len(rows)-1]) + 1)
+	f, in := &s.flipCells, members.Iterator()
+	chunk, last := -1, []uint32(nil) // of lastFlip
+	for len(rows) > 0 {
+		first, n := s.flips.AppendMany(len(rows))
+		segments, causes, prevs := f.segment.NewUints(first, n), f.cause.NewUints(first, n), f.prev.NewUints(first, n)
+		times, orders := f.t.NewInts(first, n), f.q.NewInts(first, n)
+		copy(f.row.NewUints(first, n), rows)
+		for k, row := range rows[:n] {
+			i := first + uint32(k)
+			segments[k], causes[k], times[k], orders[k] = seg.id, uint32(CauseDefine), s.Now, s.next()
+			entered := all
+			if !all {
+				in.AdvanceIfNeeded(row)
+				entered = in.HasNext() && in.PeekNext() == row
+			}
+			f.in.SetBool(i, entered)
+			if c := int(row) / column.ChunkRows; c != chunk {
+				chunk, last = c, s.lastFlip.OwnUints(c)
+			}
+			place := &last[row%column.ChunkRows]
+			prevs[k], *place = *place, i+1
+			s.mix(uint64(row)<<32 | uint64(seg.id)<<1 | uint64(b2i(entered)))
+		}
+		rows = rows[n:]
 	}
 }
 
