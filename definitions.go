@@ -69,19 +69,28 @@ func notUTF8(v reflect.Value) string {
 func (c *Client) define(ctx context.Context, kind, name string, body []byte, flags byte) error {
 	deleted := flags&record.FlagDelete != 0
 	var problem error
-	unchanged := false
+	unchanged, large := false, false
 	if err := c.engine.View(func(s *fold.State) {
 		problem = s.Check(fold.DefKey{Kind: kind, Name: name}, body, deleted)
 		now, there := s.BodyOf(kind, name)
 		unchanged = there && !deleted && bytes.Equal(now, body)
+		large = s.Large()
 	}); err != nil {
 		return err
 	}
 	if problem != nil {
 		return definitionError(kind, name, problem)
 	}
+	segment := kind == fold.DefSegment && !deleted
 	if unchanged {
+		if segment {
+			c.engine.Retry(name)
+			return c.built(ctx, name)
+		}
 		return nil
+	}
+	if segment && large {
+		flags |= record.FlagBuild
 	}
 	var enc record.Encoder
 	enc.Begin(record.Head{Kind: record.KindDefine, Flags: flags, Name: kind, ID: name})
@@ -94,6 +103,17 @@ func (c *Client) define(ctx context.Context, kind, name string, body []byte, fla
 	}
 	if verdicts[0].Code == fold.Rejected {
 		return definitionError(kind, name, errors.New(verdicts[0].Reason))
+	}
+	if segment {
+		return c.built(ctx, name)
+	}
+	return nil
+}
+
+// built waits until a segment that was saved has its members.
+func (c *Client) built(ctx context.Context, name string) error {
+	if err := c.engine.Built(ctx, name); err != nil {
+		return fmt.Errorf("cdp: segment %q is saved, but its members are not found yet: %w; it goes on when it is saved again or the client is opened anew", name, err)
 	}
 	return nil
 }

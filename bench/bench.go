@@ -42,6 +42,7 @@ var rows = []struct {
 	{[]string{"m1"}, m1},
 	{[]string{"m2", "m3"}, opened},
 	{[]string{"m4"}, m4},
+	{[]string{"m5"}, m5},
 	{[]string{"s1"}, s1},
 }
 

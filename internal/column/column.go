@@ -149,6 +149,18 @@ func (t *Table) Append() uint32 {
 	return row
 }
 
+// AppendMany adds up to n rows, as many as the last chunk takes, and returns the first of them and how many they are. The cells of
+// all of them can be set until the next Append, those of numbers also by NewInts and NewUints.
+func (t *Table) AppendMany(n int) (from uint32, count int) {
+	from = t.Append()
+	count = max(1, min(n, ChunkRows-int(from&chunkMask)))
+	if rows := from + uint32(count); rows > t.ext.room {
+		t.grow(rows)
+	}
+	t.ext.rows, t.ext.writable = from+uint32(count), uint32(count)
+	return from, count
+}
+
 func (t *Table) mustGrow() {
 	if t.frozen {
 		panic(fmt.Sprintf("column: table %s is a frozen copy and cannot change", t.name))

@@ -265,6 +265,27 @@ func (c *Column) SetUint(i uint32, v uint32) {
 	p.uints[i&chunkMask] = v
 }
 
+// NewInts returns the cells of n rows of an Int64 column that AppendMany added, to be filled.
+func (c *Column) NewInts(from uint32, n int) []int64 {
+	c.SetInt(from+uint32(n)-1, AbsentInt)
+	c.SetInt(from, AbsentInt)
+	return c.open.ints[from&chunkMask:][:n]
+}
+
+// OwnUints returns the cells of chunk k of a vector of Uint32, to be changed until the next Freeze or Grow. There is such a chunk.
+func (c *Column) OwnUints(k int) []uint32 {
+	i := uint32(k) << chunkBits
+	c.SetUint(i, c.Uint(i)) // makes them
+	return c.own(k).uints
+}
+
+// NewUints returns the cells of n rows of a Uint32 column that AppendMany added, to be filled.
+func (c *Column) NewUints(from uint32, n int) []uint32 {
+	c.SetUint(from+uint32(n)-1, 0)
+	c.SetUint(from, 0)
+	return c.open.uints[from&chunkMask:][:n]
+}
+
 // SetBool sets row i of a Bool column.
 func (c *Column) SetBool(i uint32, v bool) {
 	b := uint8(boolFalse)

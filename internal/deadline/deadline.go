@@ -129,6 +129,27 @@ func (x *Index) bucket(h int64) *bucket {
 	return b
 }
 
+// Merge takes over the deadlines of another index, which must not be used any more. Whole hours are linked, so it costs little
+// however many there are, but for those of an hour that is being drained here already.
+func (x *Index) Merge(other *Index) {
+	for _, t := range other.opened() {
+		x.Insert(join(t.hour, t.offset), t.item())
+	}
+	for h, from := range other.buckets {
+		if x.isOpen && h <= x.open {
+			for _, t := range from.appendTo(nil, h) {
+				x.pending++
+				x.late.push(t)
+			}
+			continue
+		}
+		b := x.bucket(h)
+		b.earliest = min(b.earliest, from.earliest)
+		b.link(from.part)
+		x.pending += from.n
+	}
+}
+
 // Next returns the earliest pending instant, exactly; ok is false when nothing is pending.
 func (x *Index) Next() (at int64, ok bool) {
 	switch {
@@ -212,7 +233,7 @@ func (x *Index) settle() {
 // new one. It copies and sorts an hour at a time.
 func (x *Index) All() iter.Seq2[int64, Item] {
 	return func(yield func(int64, Item) bool) {
-		var scratch []timed
+		scratch := x.opened()
 		give := func() bool {
 			slices.SortFunc(scratch, compareTimed)
 			for _, t := range scratch {
@@ -221,13 +242,6 @@ func (x *Index) All() iter.Seq2[int64, Item] {
 				}
 			}
 			return true
-		}
-		scratch = append(scratch, x.late.items...)
-		for _, e := range x.sorted {
-			scratch = append(scratch, timed{x.open, e})
-		}
-		for i := range x.parts {
-			scratch = x.parts[i].appendTo(scratch, x.open)
 		}
 		if !give() {
 			return
@@ -238,4 +252,16 @@ func (x *Index) All() iter.Seq2[int64, Item] {
 			}
 		}
 	}
+}
+
+// opened returns what is in no bucket, in no order: the hour that is being drained, and what came late.
+func (x *Index) opened() []timed {
+	out := slices.Clone(x.late.items)
+	for _, e := range x.sorted {
+		out = append(out, timed{x.open, e})
+	}
+	for i := range x.parts {
+		out = x.parts[i].appendTo(out, x.open)
+	}
+	return out
 }

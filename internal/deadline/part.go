@@ -67,6 +67,19 @@ func (x *Index) add(p *part, e entry) {
 	p.n++
 }
 
+// link puts another list behind this one.
+func (p *part) link(other part) {
+	switch {
+	case other.n == 0:
+		return
+	case p.last == nil:
+		p.first = other.first
+	default:
+		p.last.next = other.first
+	}
+	p.last, p.n = other.last, p.n+other.n
+}
+
 // newChunk takes a chunk from the free list, so that splitting needs little memory beyond that of the part.
 func (x *Index) newChunk() *chunk {
 	c := x.free

@@ -20,6 +20,7 @@ import (
 //     encodes every table's partial last chunk and the manifest from that copy, and what it made rides along with later commits
 //     in slices; the last one has the manifest's own key, which makes the checkpoint count. What is small is encoded and
 //     written at once;
+//     (It waits while a segment is being built: what that began with is in the log and nowhere else.)
 //  3. two checkpoints are kept, and the log behind the older one is deleted, a few batches a commit.
 //
 // A damaged newest checkpoint therefore costs the time to fold a longer tail, never data.
@@ -52,7 +53,7 @@ func (c *checkpointer) piece(e *Engine) (side []change) {
 		chunks, all := c.sealNext(e, max(1, len(e.buf)))
 		if side = append(side, chunks...); all {
 			c.looked = e.state.Sequence
-			if due && e.state.Ready() == nil { // else the next event says what is wrong
+			if due && !e.state.Building() && e.state.Ready() == nil { // else the next event says what is wrong
 				side = append(side, c.begin(e)...)
 			}
 		}
@@ -142,6 +143,9 @@ func (c *checkpointer) trim(e *Engine) (side []change) {
 func (e *Engine) writeCheckpoint() error {
 	c := &e.checkpoint
 	if n := len(c.kept); n > 0 && c.kept[n-1].position == e.state.Position || e.state.Position == 0 {
+		return nil
+	}
+	if e.state.Building() { // what a build began with is only in the log: the next Open folds it from there
 		return nil
 	}
 	if err := e.state.Ready(); err != nil {

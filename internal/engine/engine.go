@@ -75,6 +75,7 @@ type Engine struct {
 	writing    atomic.Uint64 // the position of the batch that is being written, or was last
 
 	changed chan struct{} // has room for one: something may have become due
+	builder builder
 }
 
 // request is one caller's submission.
@@ -110,6 +111,7 @@ func Open(ctx context.Context, st store.Store, opt Options) (*Engine, error) {
 	e := &Engine{store: st, keys: keys, opt: opt, queue: make(chan *request, queueLength),
 		stop: make(chan struct{}), stopped: make(chan struct{}), cache: column.NewCache(opt.CacheBytes), changed: make(chan struct{}, 1)}
 	e.idle, e.cancel = context.WithCancel(context.Background())
+	e.builder.init()
 	if err := e.load(ctx); err != nil {
 		e.cancel()
 		if e.state != nil {
@@ -118,6 +120,7 @@ func Open(ctx context.Context, st store.Store, opt Options) (*Engine, error) {
 		return nil, err
 	}
 	go e.commitLoop()
+	go e.buildLoop()
 	return e, nil
 }
 
@@ -263,6 +266,7 @@ func (e *Engine) Close() error {
 	})
 	<-e.stopped
 	e.cancel()
+	<-e.builder.stopped
 	return e.checkpoint.closeErr
 }
 

@@ -78,5 +78,6 @@ func (e *Engine) fold(b record.Batch) (verdicts [][]fold.Verdict, err error) {
 		}
 		return nil, &foldError{fmt.Errorf("portal %q: %w", e.opt.Portal, err)}
 	}
+	e.builder.look(e.state.Building())
 	return verdicts, nil
 }

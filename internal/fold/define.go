@@ -128,7 +128,9 @@ func (s *State) define(r *record.Record, names []string) Verdict {
 		return Verdict{Code: Rejected, Reason: err.Error()}
 	}
 	s.keepDefinition(key, r.Body, names[r.Source], deleted)
+	s.batch.beside = r.Flags&record.FlagBuild != 0
 	take()
+	s.batch.beside = false
 	return Verdict{}
 }
 
@@ -244,8 +246,8 @@ func (s *State) prepareRemoval(key DefKey) (func(), error) {
 func (s *State) usedBy(key DefKey) (users []string) {
 	if key.Kind == DefSegment {
 		for _, seg := range s.byRank {
-			if slices.Contains(seg.deps.Segments, key.Name) {
-				users = append(users, fmt.Sprintf("segment %q", seg.name))
+			if user := fmt.Sprintf("segment %q", seg.name); slices.Contains(seg.deps.Segments, key.Name) && !slices.Contains(users, user) {
+				users = append(users, user)
 			}
 		}
 	}

@@ -155,7 +155,7 @@ func (s *State) touchWatching(t *eventType, index, row uint32, why Cause) {
 	for i := range t.watches {
 		if w := &t.watches[i]; w.filter == nil || w.filter.Passes(&s.batch.asked, index) {
 			for _, seg := range w.segments {
-				if !seg.live.Settled(seg.members.Contains(row)) {
+				if seg.build != nil || !seg.live.Settled(seg.members.Contains(row)) {
 					s.touch(seg, why)
 				}
 			}

@@ -53,12 +53,14 @@ func (sh *shop) apply(sub []byte) {
 	}
 }
 
-func (sh *shop) define(kind, name string, def any) {
+func (sh *shop) define(kind, name string, def any) { sh.defineFlags(kind, name, def, 0) }
+
+func (sh *shop) defineFlags(kind, name string, def any, flags byte) {
 	body, err := json.Marshal(def)
 	if err != nil {
 		panic(err)
 	}
-	sh.enc.Begin(record.Head{Kind: record.KindDefine, Name: kind, ID: name})
+	sh.enc.Begin(record.Head{Kind: record.KindDefine, Flags: flags, Name: kind, ID: name})
 	sh.enc.Idents(0)
 	sh.enc.Attrs(0)
 	sh.enc.End(body)

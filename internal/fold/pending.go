@@ -84,6 +84,24 @@ func (p *pendings) remove(row uint32) {
 	}
 }
 
+// until calls fn with every row whose deadline is now or earlier.
+func (p *pendings) until(now int64, fn func(row uint32)) {
+	for k, b := range p.blocks {
+		if b == nil {
+			continue
+		}
+		place := 0
+		for w, word := range b.has {
+			for ; word != 0; word &= word - 1 {
+				if b.times[place].unpack(now) <= now {
+					fn(uint32(k)<<pendingBits | uint32(w)<<6 | uint32(mathbits.TrailingZeros64(word)))
+				}
+				place++
+			}
+		}
+	}
+}
+
 func (p *pendings) clear() { p.blocks = nil }
 
 // own returns a block for writing.

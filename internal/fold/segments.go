@@ -9,6 +9,7 @@ import (
 	"github.com/RoaringBitmap/roaring/v2"
 
 	"github.com/embedcdp/cdp/internal/celenv"
+	"github.com/embedcdp/cdp/internal/column"
 	"github.com/embedcdp/cdp/internal/exec"
 	"github.com/embedcdp/cdp/internal/live"
 	"github.com/embedcdp/cdp/internal/plan"
@@ -49,6 +50,8 @@ type segment struct {
 	follows      bool          // it follows a reference of the profile, which binds to what an object is now
 	dependents   []*segment    // that ask for this one
 	why          Cause         // while it is touched: what made it be asked
+	next         *Build        // its next version, while that is on its way
+	build        *Build        // of a version on its way: itself
 	starts       []*journeyDef // that start on entering or leaving it
 }
 
@@ -101,7 +104,7 @@ func (s *State) cycle(name string, from []string, path []string) []string {
 			return append(path, f)
 		}
 		if seg := s.segNamed[f]; seg != nil {
-			if p := s.cycle(name, seg.deps.Segments, append(path, f)); p != nil {
+			if p := s.cycle(name, seg.asksFor(), append(path, f)); p != nil {
 				return p
 			}
 		}
@@ -109,8 +112,16 @@ func (s *State) cycle(name string, from []string, path []string) []string {
 	return nil
 }
 
-// setSegment makes a new segment, or gives one a new condition, and brings its members up to now. While loading, the
-// members come from the log of flips instead.
+// asksFor are the segments that a segment asks for, now or when its next version has taken effect.
+func (seg *segment) asksFor() []string {
+	if seg.next == nil {
+		return seg.deps.Segments
+	}
+	return slices.Concat(seg.deps.Segments, seg.next.version.deps.Segments)
+}
+
+// setSegment makes a new segment, or gives one a new condition, and brings its members up to now, or begins to build them
+// (build.go). While loading, the members come from the log of flips instead.
 func (s *State) setSegment(d *SegmentDef, expr *celenv.Expr, prog *roweval.Program) {
 	seg := s.segNamed[d.Name]
 	if seg == nil {
@@ -118,6 +129,14 @@ func (s *State) setSegment(d *SegmentDef, expr *celenv.Expr, prog *roweval.Progr
 		s.segments = append(s.segments, seg)
 		s.segNamed[d.Name] = seg
 	}
+	if s.batch.beside && !s.loading && len(expr.Deps().Objects) == 0 {
+		if seg.prog == nil {
+			s.nobodyYet(seg, d)
+		}
+		s.build(seg, d, expr, prog)
+		return
+	}
+	seg.next = nil
 	seg.def, seg.visitors, seg.deps = *d, d.Of == "visitors", expr.Deps()
 	s.setProgram(seg, expr, prog)
 	s.indexSegments()
@@ -159,10 +178,19 @@ func (s *State) planStats() plan.Stats {
 func (s *State) fill(seg *segment) {
 	seg.pending.clear()
 	rows := exec.Run(s.planToFill(seg), question{s, seg.visitors, s.Now, func(row uint32) bool {
-		r := s.answer(seg, row, s.Now)
-		s.expect(seg, row, r.Next)
-		return r.True()
+		yes, next := seg.live.Holds(s.asked(row, s.Now))
+		s.expect(seg, row, next)
+		return yes
 	}})
+	s.setMembers(seg, rows)
+}
+
+// setMembers lets those enter and leave a segment by whom its members differ from rows, because its definition did.
+func (s *State) setMembers(seg *segment, rows *roaring.Bitmap) {
+	if len(seg.dependents) == 0 { // and journeys start from no definition
+		s.flipAll(seg, roaring.Xor(rows, seg.members), rows)
+		return
+	}
 	for it := roaring.Xor(rows, seg.members).Iterator(); it.HasNext(); {
 		row := it.Next()
 		s.flip(seg, row, rows.Contains(row), s.Now, CauseDefine)
@@ -191,12 +219,6 @@ func (s *State) movesByTime(seg *segment) bool {
 func (s *State) hasFuture(typ string) bool {
 	t := s.typeNamed[typ]
 	return t != nil && t.tab.Len() > 0 && t.latest > s.Now
-}
-
-// answer evaluates a segment's condition for one row.
-func (s *State) answer(seg *segment, row uint32, at int64) roweval.Result {
-	yes, next := seg.live.Holds(s.asked(row, at))
-	return roweval.Result{Value: value.Bool(yes), Next: next}
 }
 
 // expect keeps the one deadline of a membership: when it can next change by time alone. One that is pending and not later is
@@ -238,10 +260,7 @@ func (s *State) indexSegments() {
 		o.segments = o.segments[:0]
 	}
 	s.byRank = s.byRank[:0]
-	for _, seg := range s.segments {
-		if seg == nil {
-			continue
-		}
+	for _, seg := range s.versions() {
 		s.byRank = append(s.byRank, seg)
 		seg.dependents = seg.dependents[:0]
 		s.watchEvents(seg)
@@ -273,6 +292,19 @@ func (s *State) indexSegments() {
 		seg.order = i
 	}
 	s.batch.touched.reset(len(s.byRank))
+}
+
+// versions are all segments by id, each followed by its next version if that is on its way.
+func (s *State) versions() (all []*segment) {
+	for _, seg := range s.segments {
+		if seg != nil {
+			all = append(all, seg)
+			if seg.next != nil {
+				all = append(all, seg.next.version)
+			}
+		}
+	}
+	return all
 }
 
 func (s *State) rankOf(seg *segment) int {
@@ -310,14 +342,24 @@ func (s *State) recompute(cause Cause, segs ...*segment) {
 func (s *State) recompile() {
 	s.recompilePrograms()
 	if !s.loading {
-		s.recompute(CauseDefine, slices.Clone(s.byRank)...)
+		built := slices.DeleteFunc(slices.Clone(s.byRank), func(seg *segment) bool { return seg.build != nil })
+		s.recompute(CauseDefine, built...)
 	}
 }
 
 func (s *State) recompilePrograms() {
-	for _, seg := range s.segNamed {
+	for _, seg := range s.segments {
+		if seg == nil {
+			continue
+		}
 		if expr, prog, err := s.compileSegment(&seg.def); err == nil {
 			s.setProgram(seg, expr, prog)
+		}
+		if seg.next != nil {
+			d := seg.next.version.def
+			if expr, prog, err := s.compileSegment(&d); err == nil {
+				s.build(seg, &d, expr, prog)
+			}
 		}
 	}
 	s.indexSegments()
@@ -326,9 +368,10 @@ func (s *State) recompilePrograms() {
 
 func (s *State) removeSegment(name string) {
 	seg := s.segNamed[name]
-	for it := seg.members.Clone().Iterator(); it.HasNext() && !s.loading; {
-		s.flip(seg, it.Next(), false, s.Now, CauseDefine)
+	if !s.loading {
+		s.flipAll(seg, seg.members, roaring.New())
 	}
+	seg.next = nil
 	s.segments[seg.id] = nil
 	s.removedSegments[seg.id] = name
 	delete(s.segNamed, name)
@@ -399,10 +442,11 @@ func (s *State) settleRow(row uint32, at int64) {
 
 // evaluate brings one membership up to date and notes when it can next change by time alone.
 func (s *State) evaluate(seg *segment, row uint32, at int64, cause Cause) {
-	want, next := false, int64(math.MaxInt64)
-	if s.ids.IsCustomer(row) != seg.visitors && s.ids.Canonical(row) == row {
-		want, next = seg.live.Holds(s.asked(row, at))
+	if seg.build != nil { // asked when it takes effect
+		seg.build.touched.Add(row)
+		return
 	}
+	want, next := s.holds(seg, row, at)
 	s.expect(seg, row, next)
 	if want != seg.members.Contains(row) {
 		s.flip(seg, row, want, at, cause)
@@ -437,6 +481,42 @@ func (s *State) flip(seg *segment, row uint32, in bool, at int64, cause Cause) {
 	}
 	if len(seg.starts) > 0 {
 		s.stimulate(stimulus{kind: onFlip, seg: seg, in: in, index: i, row: row, at: at, cause: cause})
+	}
+}
+
+// flipAll is flip for many people at once, a chunk of the table at a time: nobody else is concerned.
+func (s *State) flipAll(seg *segment, differ, members *roaring.Bitmap) {
+	rows := differ.ToArray()
+	if len(rows) == 0 {
+		return
+	}
+	all := seg.members.IsEmpty() // they all enter
+	seg.members = members
+	s.lastFlip.Grow(int(rows[len(rows)-1]) + 1)
+	f, in := &s.flipCells, members.Iterator()
+	chunk, last := -1, []uint32(nil) // of lastFlip
+	for len(rows) > 0 {
+		first, n := s.flips.AppendMany(len(rows))
+		segments, causes, prevs := f.segment.NewUints(first, n), f.cause.NewUints(first, n), f.prev.NewUints(first, n)
+		times, orders := f.t.NewInts(first, n), f.q.NewInts(first, n)
+		copy(f.row.NewUints(first, n), rows)
+		for k, row := range rows[:n] {
+			i := first + uint32(k)
+			segments[k], causes[k], times[k], orders[k] = seg.id, uint32(CauseDefine), s.Now, s.next()
+			entered := all
+			if !all {
+				in.AdvanceIfNeeded(row)
+				entered = in.HasNext() && in.PeekNext() == row
+			}
+			f.in.SetBool(i, entered)
+			if c := int(row) / column.ChunkRows; c != chunk {
+				chunk, last = c, s.lastFlip.OwnUints(c)
+			}
+			place := &last[row%column.ChunkRows]
+			prevs[k], *place = *place, i+1
+			s.mix(uint64(row)<<32 | uint64(seg.id)<<1 | uint64(b2i(entered)))
+		}
+		rows = rows[n:]
 	}
 }
 

@@ -237,6 +237,7 @@ type batchScratch struct {
 	isDeferred map[touchKey]struct{}
 	everybody  map[*segment]struct{}
 
+	beside bool // the definition under way may be built beside intake
 	noting bool // the fold is at work: objects that are looked for and not there are noted
 }
 
@@ -311,6 +312,8 @@ func (s *State) record(r *record.Record, names []string) Verdict {
 		return s.dead(r, names)
 	case record.KindReplay:
 		return s.replay(r, names)
+	case record.KindActivate:
+		return s.activate(r, names)
 	}
 	return Verdict{Code: Rejected, Reason: fmt.Sprintf("unknown kind of record %d: written by a newer program", r.Kind)}
 }

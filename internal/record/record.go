@@ -38,13 +38,14 @@ const (
 	KindDead     Kind = 8  // a row a dataflow could not use
 	KindReplay   Kind = 9  // try rejected events again
 	KindErase    Kind = 10 // reserved
-	KindActivate Kind = 11 // reserved: a definition built beside intake takes effect
+	KindActivate Kind = 11 // a definition that was built beside intake takes effect
 )
 
-// Flags of an event, identify or object record.
+// Flags of an event, identify, object or definition record.
 const (
 	FlagImport = 1 << 0 // history: starts no journey
 	FlagDelete = 1 << 1 // of a definition or object
+	FlagBuild  = 1 << 2 // of a segment's definition: it is built beside intake, and a KindActivate record lets it take effect
 )
 
 // Ident is one identifier: a kind ("user_id", "anonymous_id", "email", …) by its name's index, and the identifier.
@@ -65,7 +66,7 @@ type Record struct {
 	Flags  byte
 	Name   uint32 // event type; object type; kind of definition; name of a dataflow
 	Source uint32 // where an event comes from; index of "" when unknown
-	Time   int64  // event time; 0 = the batch's now
+	Time   int64  // event time, 0 = the batch's now; number of the build that is activated
 	ID     []byte // event id; object id; definition's name; key of a send; id of a dataflow run
 	Idents []Ident
 	Attrs  []Attr

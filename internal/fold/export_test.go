@@ -1,0 +1,8 @@
+package fold
+
+// SetAskedAtOnce makes activations go in rounds when more than n people were touched, and returns what sets it back.
+func SetAskedAtOnce(n uint64) (restore func()) {
+	old := askedAtOnce
+	askedAtOnce = n
+	return func() { askedAtOnce = old }
+}
