@@ -464,3 +464,50 @@ func BenchmarkGetInt(b *testing.B) {
 	}
 	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/1000, "ns/get")
 }
+
+// Many rows at once are the same rows as one after the other, also across the ends of chunks.
+func TestAppendMany(t *testing.T) {
+	one, many := New("t"), New("t")
+	for _, x := range []*Table{one, many} {
+		x.Add("i", Int64)
+		x.Add("u", Uint32)
+		x.Add("b", Bool)
+		x.Add("none", Uint32)
+	}
+	next := int64(1)
+	for _, n := range []int{1, 5, 100, ChunkRows - 300, 3*ChunkRows + 7, 1, 0} {
+		for range n {
+			i := one.Append()
+			one.Column("i").SetInt(i, next+int64(i))
+			one.Column("u").SetUint(i, uint32(i)%7)
+			one.Column("b").SetBool(i, i%3 == 0)
+		}
+		for left := n; left > 0; {
+			from, count := many.AppendMany(left)
+			ints, uints := many.Column("i").NewInts(from, count), many.Column("u").NewUints(from, count)
+			for k := range uint32(count) {
+				ints[k], uints[k] = next+int64(from+k), (from+k)%7
+				many.Column("b").SetBool(from+k, (from+k)%3 == 0)
+			}
+			left -= count
+		}
+		require.Equal(t, one.Len(), many.Len())
+		for k := range one.Chunks() {
+			require.Equal(t, one.EncodeChunk(nil, k), many.EncodeChunk(nil, k), "chunk %d", k)
+		}
+	}
+}
+
+// The cells of a chunk that a frozen copy sees are copied before they are given out to be changed.
+func TestOwnUints(t *testing.T) {
+	v := NewVector(Uint32)
+	v.Grow(ChunkRows + 10)
+	v.SetUint(3, 30)
+	f := v.Freeze()
+	v.OwnUints(0)[3] = 31
+	v.OwnUints(1)[9] = 7
+	require.Equal(t, uint32(30), f.Uint(3))
+	require.Equal(t, uint32(0), f.Uint(ChunkRows+9))
+	require.Equal(t, uint32(31), v.Uint(3))
+	require.Equal(t, uint32(7), v.Freeze().Uint(ChunkRows+9))
+}

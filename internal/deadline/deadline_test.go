@@ -55,15 +55,26 @@ func TestIndexAgainstSortedSlice(t *testing.T) {
 		rnd := rand.New(rand.NewPCG(seed, 1))
 		now := int64(0)
 		for range rapid.IntRange(1, 12).Draw(rt, "steps") {
-			switch rapid.IntRange(0, 5).Draw(rt, "op") {
-			case 0, 1, 2:
+			switch op := rapid.IntRange(0, 6).Draw(rt, "op"); op {
+			case 0, 1, 2, 6: // into the index itself, or into another that it then takes over
+				into := x
+				if op == 6 {
+					into = New()
+				}
 				spread := rapid.SampledFrom([]int64{1, 3, 1000, hour / 2, 3 * hour, 300 * hour}).Draw(rt, "spread")
 				ids := rapid.SampledFrom([]uint32{1, 3, 100, math.MaxUint32}).Draw(rt, "ids")
 				ahead := rapid.Int64Range(-hour, 3*hour).Draw(rt, "ahead")
 				for range rapid.SampledFrom([]int{1, 5, 100, 600, 2000}).Draw(rt, "n") {
 					d := due{now + ahead + rnd.Int64N(spread), Item{uint8(rnd.UintN(3)), rnd.Uint32N(min(ids, MaxSubject)), rnd.Uint32N(ids)}}
-					x.Insert(d.at, d.it)
+					into.Insert(d.at, d.it)
 					tw.insert(d)
+				}
+				if op == 6 {
+					into.Drain(now, rapid.IntRange(0, 3).Draw(rt, "drained before"), func(at int64, it Item) {
+						i := slices.Index(tw, due{at, it})
+						tw = slices.Delete(tw, i, i+1)
+					})
+					x.Merge(into)
 				}
 			case 3, 4:
 				now += rapid.Int64Range(0, 2*hour).Draw(rt, "pass")
