@@ -6,6 +6,9 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
+	"strings"
+	"sync/atomic"
 
 	"github.com/embedcdp/cdp/internal/column"
 	"github.com/embedcdp/cdp/internal/fold"
@@ -20,7 +23,9 @@ import (
 //     batch has, which is several times what the batch adds, so that sealing keeps up with batches of any size;
 //  2. when enough log has come since the last checkpoint, one commit takes every table's partial last chunk and the
 //     manifest, which makes the checkpoint count;
-//  3. two checkpoints are kept, and the log behind the older one is deleted, a few batches a commit.
+//  3. two checkpoints are kept, and the log behind the older one is deleted, a few batches a commit;
+//  4. chunks of events that retention had dropped before both checkpoints are written anew without their cells, a few a
+//     commit: nobody needs them any more but a question that began before.
 //
 // A damaged newest checkpoint therefore costs the time to fold a longer tail, never data.
 type checkpointer struct {
@@ -29,6 +34,7 @@ type checkpointer struct {
 	looked   int64          // the state's sequence when full chunks were last looked for
 	kept     []*manifest    // newest last, at most two
 	trimmed  uint64         // the log up to here is deleted
+	emptied  map[string]int // chunks of each table that have no cells in the store any more
 	after    []func()       // what the pieces under way mean once they are committed
 	closeErr error
 }
@@ -37,6 +43,7 @@ type checkpointer struct {
 type manifest struct {
 	Sequence uint64         `json:"sequence"`
 	State    *fold.Manifest `json:"state"`
+	Emptied  map[string]int `json:"emptied,omitempty"`
 }
 
 const (
@@ -58,7 +65,7 @@ func (c *checkpointer) piece(e *Engine) (side []change) {
 			}
 		}
 	}
-	return append(side, c.trim(e)...)
+	return append(append(side, c.trim(e)...), c.empty(e)...)
 }
 
 // wrote notes that a batch and the pieces with it are in the store.
@@ -105,9 +112,20 @@ func (c *checkpointer) sealNext(e *Engine, enough int) (side []change, all bool)
 
 // setSource lets a table read its sealed chunks from the store again.
 func (e *Engine) setSource(t *column.Table) {
+	emptied := e.emptiedOf(t.Name())
 	t.SetSource(e.cache, func(k int, read func([]byte) error) error {
-		return e.readChunk(e.idle, t.Name(), k, 0, read)
+		err := e.readChunk(e.idle, t.Name(), k, 0, read)
+		if k < int(emptied.Load()) { // what was read may be without its cells already
+			return column.ErrDropped
+		}
+		return err
 	})
+}
+
+// emptiedOf is how many chunks of a table have no cells in the store any more, or will not have in a moment.
+func (e *Engine) emptiedOf(table string) *atomic.Int64 {
+	n, _ := e.emptied.LoadOrStore(table, new(atomic.Int64))
+	return n.(*atomic.Int64)
 }
 
 // readChunk calls read with a chunk; sequence is that of the checkpoint of a partial one, 0 for one that is sealed.
@@ -126,7 +144,7 @@ func (e *Engine) readChunk(ctx context.Context, table string, k int, sequence ui
 
 // finish encodes the partial chunks and the manifest, and forgets the oldest checkpoint.
 func (c *checkpointer) finish(e *Engine) (side []change) {
-	m := &manifest{Sequence: 1, State: e.state.Manifest()}
+	m := &manifest{Sequence: 1, State: e.state.Manifest(), Emptied: maps.Clone(c.emptied)}
 	if n := len(c.kept); n > 0 {
 		m.Sequence = c.kept[n-1].Sequence + 1
 	}
@@ -175,6 +193,39 @@ func (c *checkpointer) trim(e *Engine) (side []change) {
 	return side
 }
 
+// empty writes a few chunks anew whose events both checkpoints say were dropped. What is left of them are the strings that they
+// were the first to have. One that was written anew twice, after a crash, is the same.
+func (c *checkpointer) empty(e *Engine) (side []change) {
+	if len(c.kept) < 2 {
+		return nil
+	}
+	dropped := c.kept[0].State.Dropped // what the older one says holds for the newer one too
+	var counts map[string]int
+	for _, t := range e.state.Tables() {
+		name := t.Name()
+		event, ok := strings.CutPrefix(name, "events/")
+		if !ok {
+			continue
+		}
+		to := min(int(dropped[event].Rows)/column.ChunkRows, c.emptied[name]+trimPerCommit-len(side))
+		if c.emptied[name] >= to {
+			continue
+		}
+		e.emptiedOf(name).Store(int64(to))
+		for k := c.emptied[name]; k < to; k++ {
+			side = append(side, change{e.keys.Block(name, uint32(k), 0), t.EncodeChunk(nil, k)})
+		}
+		if counts == nil {
+			counts = maps.Clone(c.emptied)
+		}
+		counts[name] = to
+	}
+	if side != nil {
+		c.after = append(c.after, func() { c.emptied = counts })
+	}
+	return side
+}
+
 // writeCheckpoint writes a whole checkpoint now. Only the committer calls it.
 func (e *Engine) writeCheckpoint() error {
 	c := &e.checkpoint
@@ -218,6 +269,11 @@ func (e *Engine) writeCheckpoint() error {
 			return ignoreLost(err)
 		}
 	}
+	for side := c.empty(e); side != nil; side = c.empty(e) {
+		if err := write(side); err != nil {
+			return ignoreLost(err)
+		}
+	}
 	return nil
 }
 
@@ -239,7 +295,7 @@ func (e *Engine) load(ctx context.Context) error {
 		return err
 	}
 	c := &e.checkpoint
-	c.sealed = map[string]int{}
+	c.sealed, c.emptied = map[string]int{}, map[string]int{}
 	c.trimmed = first - 1
 	end := uint64(0)
 	if err := e.store.View(ctx, func(r store.Reader) (err error) { end, err = e.end(r); return err }); err != nil {
@@ -259,6 +315,7 @@ func (e *Engine) load(ctx context.Context) error {
 		for name, rows := range manifests[i].State.Tables {
 			c.sealed[name] = rows / column.ChunkRows
 		}
+		maps.Copy(c.emptied, manifests[i].Emptied)
 	}
 	if e.state == nil {
 		if first > 1 {

@@ -1,6 +1,8 @@
 package exec
 
 import (
+	"iter"
+
 	"github.com/RoaringBitmap/roaring/v2"
 
 	"github.com/embedcdp/cdp/internal/celenv"
