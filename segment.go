@@ -162,7 +162,7 @@ type Flip struct {
 	AnonymousID string // the person's first one
 	Time        time.Time
 	Entered     bool   // false: left
-	Cause       string // track, late (more than an hour after it happened), import, definition, merge, time or replay
+	Cause       string // track, late (more than an hour after it happened), import, definition, merge, time, replay or retention
 }
 
 // Flips returns who entered and left a segment, in order, from since on.
