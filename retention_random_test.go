@@ -73,6 +73,7 @@ type eventList struct {
 	owner  map[string]string    // of visitors that became customers
 	since  map[string]time.Time // when they did
 	cache  int64
+	blocks map[string][]listedBlock // that are full, by type
 
 	flips, answered, refused int
 }
@@ -145,8 +146,8 @@ var listBegins = time.Date(2026, 3, 1, 0, 0, 0, 0, time.UTC)
 
 func newEventList(t *testing.T, seed uint64) *eventList {
 	l := &eventList{t: t, r: rand.New(rand.NewPCG(seed, 77)), st: memstore.New(), now: listBegins,
-		events: map[string][]listedEvent{}, keep: map[string]time.Duration{"view": 7 * 24 * time.Hour, "buy": 10 * 24 * time.Hour},
-		owner: map[string]string{}, since: map[string]time.Time{}, cache: []int64{-1, 300_000}[seed%2]}
+		events: map[string][]listedEvent{}, blocks: map[string][]listedBlock{}, keep: map[string]time.Duration{"view": 7 * 24 * time.Hour, "buy": 10 * 24 * time.Hour},
+		owner: map[string]string{}, since: map[string]time.Time{}, cache: []int64{-1, 3_000_000}[seed%2]}
 	l.open()
 	attributes := cdp.Schema{"kind": cdp.String, "amount": cdp.Number}
 	require.NoError(t, l.c.Events().Define(t.Context(), cdp.EventType{Name: "view", Attributes: attributes, Retention: "7d"}))
@@ -217,30 +218,34 @@ func (l *eventList) step() {
 	require.NoError(l.t, err)
 }
 
-// freeAt is when block n of a type is dropped: all of it is older than the retention then.
-func (l *eventList) freeAt(name string, n int) (at time.Time, ok bool) {
-	if len(l.events[name]) <= (n+1)*8192 {
-		return at, false
+// listedBlock is 8,192 events with one more behind them: the time of the newest, and when all are older than the retention.
+type listedBlock struct{ newest, free time.Time }
+
+func later(a, b time.Time) time.Time {
+	if b.After(a) {
+		return b
 	}
-	for _, e := range l.events[name][n*8192 : (n+1)*8192] {
-		for _, t := range []time.Time{e.time.Add(l.keep[name]), e.arrived.Add(l.keep[name] + 7*24*time.Hour/32)} {
-			if t.After(at) {
-				at = t
-			}
-		}
-	}
-	return at, true
+	return a
 }
 
 // dropped is how many events of a type are gone.
 func (l *eventList) dropped(name string) (n int) {
-	for {
-		at, ok := l.freeAt(name, n/8192)
-		if !ok || at.After(l.now) {
-			return n
+	for len(l.events[name]) > (len(l.blocks[name])+1)*8192 {
+		var b listedBlock
+		from := len(l.blocks[name]) * 8192
+		for _, e := range l.events[name][from : from+8192] {
+			b.newest = later(b.newest, e.time)
+			b.free = later(b.free, later(e.time.Add(l.keep[name]), e.arrived.Add(l.keep[name]+7*24*time.Hour/32)))
+		}
+		l.blocks[name] = append(l.blocks[name], b)
+	}
+	for _, b := range l.blocks[name] {
+		if b.free.After(l.now) {
+			break
 		}
 		n += 8192
 	}
+	return n
 }
 
 func (l *eventList) kept(name string) []listedEvent { return l.events[name][l.dropped(name):] }
@@ -260,15 +265,20 @@ func (l *eventList) byPerson(name string, owner map[string]string, sees func(lis
 	return out
 }
 
-// members are the customers for whom a segment holds.
-func (l *eventList) members(s listedSegment, at time.Time, owner map[string]string, sees func(listedEvent) bool) (out []string) {
+// members are the customers for whom each segment holds.
+func (l *eventList) members(at time.Time, owner map[string]string, sees func(listedEvent) bool) map[string][]string {
+	out := map[string][]string{}
 	views, buys := l.byPerson("view", owner, sees), l.byPerson("buy", owner, sees)
 	for n := range 300 {
-		if who := fmt.Sprint("u", n); s.holds(views[who], buys[who], at) {
-			out = append(out, who)
+		for _, s := range listedSegments {
+			if who := fmt.Sprint("u", n); s.holds(views[who], buys[who], at) {
+				out[s.name] = append(out[s.name], who)
+			}
 		}
 	}
-	slices.Sort(out)
+	for _, s := range listedSegments {
+		slices.Sort(out[s.name])
+	}
 	return out
 }
 
@@ -278,27 +288,26 @@ func (l *eventList) checkCounts(c *cdp.Client) {
 		require.NoError(l.t, err)
 		require.Equal(l.t, len(l.kept(name)), n, name)
 	}
-	happened := func(e listedEvent) bool { return !e.time.After(l.now) }
+	members := l.members(l.now, l.owner, func(e listedEvent) bool { return !e.time.After(l.now) })
 	for _, s := range listedSegments {
 		n, err := c.Segments().Count(l.t.Context(), s.name)
 		require.NoError(l.t, err)
-		require.Equal(l.t, len(l.members(s, l.now, l.owner, happened)), n, s.name)
+		require.Equal(l.t, len(members[s.name]), n, s.name)
 	}
 }
 
 func (l *eventList) checkAll(c *cdp.Client) {
 	ctx, t := l.t.Context(), l.t
-	happened := func(e listedEvent) bool { return !e.time.After(l.now) }
+	members := l.members(l.now, l.owner, func(e listedEvent) bool { return !e.time.After(l.now) })
 	instants := map[time.Time]bool{}
 	for name := range l.events {
-		for n := 0; n < l.dropped(name); n += 8192 {
-			at, _ := l.freeAt(name, n/8192)
-			instants[at] = true
+		for _, b := range l.blocks[name][:l.dropped(name)/8192] {
+			instants[b.free] = true
 		}
 	}
 	l.flips = 0
 	for _, s := range listedSegments {
-		want := l.members(s, l.now, l.owner, happened)
+		want := members[s.name]
 		require.Equal(t, want, userIDs(t, c.Segments().Members(ctx, s.name)), s.name)
 		set, err := c.Segments().Preview(ctx, cdp.Segment{Name: "asked", Where: s.where})
 		require.NoError(t, err)
@@ -399,6 +408,7 @@ func (l *eventList) checkPast() {
 			}
 			sees = func(e listedEvent) bool { return !e.time.After(at) && !e.arrived.After(at) }
 		}
+		members := l.members(at, owner, sees)
 		for _, s := range listedSegments {
 			set, err := past.Set(ctx, s.name)
 			if l.misses("view", s.view, at) || l.misses("buy", s.buy, at) {
@@ -408,7 +418,7 @@ func (l *eventList) checkPast() {
 				continue
 			}
 			require.NoError(l.t, err)
-			require.Equal(l.t, l.members(s, at, owner, sees), userIDs(l.t, set.Members(ctx)), "%s at %v, known: %v", s.name, at, known)
+			require.Equal(l.t, members[s.name], userIDs(l.t, set.Members(ctx)), "%s at %v, known: %v", s.name, at, known)
 			l.answered++
 		}
 		day := at.AddDate(0, 0, -1)
@@ -435,15 +445,8 @@ func (l *eventList) misses(name string, reach time.Duration, at time.Time) bool 
 		return false
 	}
 	var last, until time.Time
-	for b := range n / 8192 {
-		if t, _ := l.freeAt(name, b); t.After(last) {
-			last = t
-		}
-	}
-	for _, e := range l.events[name][:n] {
-		if e.time.After(until) {
-			until = e.time
-		}
+	for _, b := range l.blocks[name][:n/8192] {
+		last, until = later(last, b.free), later(until, b.newest)
 	}
 	return last.After(at) && (reach == ever || at.Add(-reach).Before(until.Add(time.Microsecond)))
 }
