@@ -302,7 +302,7 @@ func (s Segments) Plan(ctx context.Context, name string) (string, error) {
 		if kept != "" {
 			text += "\nwhen saved, to know when each member changes by time\n" + kept
 		}
-		found, _ := limits(st, name)
+		found, _ := s.limits(st, name)
 		for _, l := range found {
 			text += "\n" + l.String()
 		}
@@ -335,15 +335,15 @@ func (l Limit) String() string {
 // the definitions of now; none when it sees all that its condition asks for.
 func (s Segments) Limits(ctx context.Context, name string) (out []Limit, err error) {
 	known := false
-	err = s.c.read(ctx, "segments.limits", func(st *fold.State) { out, known = limits(st, name) })
+	err = s.c.read(ctx, "segments.limits", func(st *fold.State) { out, known = s.limits(st, name) })
 	if err == nil && !known {
 		err = notFound("segment", name)
 	}
 	return out, err
 }
 
-func limits(st *fold.State, name string) (out []Limit, known bool) {
-	found, known := st.LimitsOf(name)
+func (s Segments) limits(st *fold.State, name string) (out []Limit, known bool) {
+	found, known := st.LimitsOf(name, max(st.Now, s.c.Now().UnixMicro()))
 	for _, l := range found {
 		reach := time.Duration(0)
 		if l.Reach < math.MaxInt64/1000 {

@@ -262,8 +262,9 @@ type Limit struct {
 	Reach     int64  // microseconds before now; plan.Ever is all time
 }
 
-// LimitsOf returns the limits of a segment and of those it asks for, by event type; false when there is no such segment.
-func (s *State) LimitsOf(name string) ([]Limit, bool) {
+// LimitsOf returns the limits at an instant of a segment and of those it asks for, by event type; false when there is no such
+// segment.
+func (s *State) LimitsOf(name string, now int64) ([]Limit, bool) {
 	seg := s.segNamed[name]
 	if seg == nil {
 		return nil, false
@@ -273,7 +274,7 @@ func (s *State) LimitsOf(name string) ([]Limit, bool) {
 	s.addReach(seg, reach, map[string]bool{})
 	for _, t := range s.types {
 		span, reads := reach[t.def.Name]
-		if reads && (t.keep > 0 && span > t.keep || t.gone.Rows > 0 && (span == plan.Ever || s.Now-span < t.gone.Until)) {
+		if reads && (t.keep > 0 && span > t.keep || t.gone.Rows > 0 && (span == plan.Ever || now-span < t.gone.Until)) {
 			out = append(out, Limit{t.def.Name, t.def.Retention, span})
 		}
 	}
