@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"testing"
 	"time"
 
@@ -92,4 +93,53 @@ func heapMiB() float64 {
 	var m runtime.MemStats
 	runtime.ReadMemStats(&m)
 	return float64(m.HeapAlloc) / (1 << 20)
+}
+
+// BenchmarkBatches submits batches of 1,000 purchases, while as many people as -bench-events are inside a journey and wait
+// to leave a segment, and checkpoints are due all the time. How long the slowest batches take is how much a checkpoint
+// holds intake up.
+func BenchmarkBatches(b *testing.B) {
+	w := &world{now: time.Date(2026, 3, 1, 0, 0, 0, 0, time.UTC)}
+	st, err := boltstore.Open(filepath.Join(b.TempDir(), "bench.cdp"), nil)
+	require.NoError(b, err)
+	defer st.Close()
+	opt := benchOptions(w)
+	opt.CheckpointBytes = 4 << 20
+	e := mustOpen(b, st, opt)
+	definePurchase(b, e)
+	for _, d := range [][]byte{
+		define("event", "visit", obj{"name": "visit"}),
+		define("segment", "visitors", obj{"name": "visitors", "where": `events.visit.within("90d").size() >= 1`}),
+		define("journey", "later", obj{"name": "later", "entry": obj{"event": "visit"}, "nodes": []obj{
+			{"id": "wait", "type": "delay", "for": "90d", "next": "end"}, {"id": "end", "type": "exit"}}}),
+	} {
+		v, err := e.Submit(context.Background(), d)
+		require.NoError(b, err)
+		require.Equal(b, fold.Accepted, v[0].Code, v[0].Reason)
+	}
+	for n := 0; n < *benchEvents; n += 1000 {
+		var enc record.Encoder
+		for i := n; i < n+1000; i++ {
+			enc.Begin(record.Head{Kind: record.KindEvent, Name: "visit", Time: w.now.UnixMicro(), ID: fmt.Sprint("v", i)})
+			enc.Idents(1)
+			enc.Ident("user_id", fmt.Sprint("w", i))
+			enc.Attrs(0)
+			enc.End(nil)
+		}
+		_, err := e.Submit(context.Background(), enc.Submission(nil))
+		require.NoError(b, err)
+	}
+	var times []time.Duration
+	n := 0
+	for b.Loop() {
+		start := time.Now()
+		track(b, e, w, n, n+1000)
+		times = append(times, time.Since(start))
+		n += 1000
+	}
+	slices.Sort(times)
+	b.ReportMetric(float64(times[len(times)/2].Microseconds())/1000, "p50-ms")
+	b.ReportMetric(float64(times[len(times)*99/100].Microseconds())/1000, "p99-ms")
+	b.ReportMetric(float64(times[len(times)-1].Microseconds())/1000, "max-ms")
+	require.NoError(b, e.Close())
 }

@@ -1,9 +1,7 @@
 package engine
 
 import (
-	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"maps"
@@ -21,8 +19,10 @@ import (
 //
 //  1. a table's chunk is sealed (written once, for ever) soon after it is full: one a commit, and as many bytes as the commit's
 //     batch has, which is several times what the batch adds, so that sealing keeps up with batches of any size;
-//  2. when enough log has come since the last checkpoint, one commit takes every table's partial last chunk and the
-//     manifest, which makes the checkpoint count;
+//  2. when enough log has come since the last checkpoint, the state is frozen as of one batch (fold.Capture). A goroutine
+//     encodes every table's partial last chunk and the manifest from that copy, and what it made rides along with later commits
+//     in slices; the last one has the manifest's own key, which makes the checkpoint count. What is small is encoded and
+//     written at once;
 //  3. two checkpoints are kept, and the log behind the older one is deleted, a few batches a commit;
 //  4. chunks of events that retention had dropped before both checkpoints are written anew without their cells, a few a
 //     commit: nobody needs them any more but a question that began before.
@@ -32,18 +32,13 @@ type checkpointer struct {
 	since    int64          // log bytes since the last checkpoint
 	sealed   map[string]int // full chunks of each table that are in the store
 	looked   int64          // the state's sequence when full chunks were last looked for
-	kept     []*manifest    // newest last, at most two
+	kept     []kept         // newest last, at most two
 	trimmed  uint64         // the log up to here is deleted
 	emptied  map[string]int // chunks of each table that have no cells in the store any more
+	under    *capturing     // the checkpoint that is being made; nil when none is
+	litter   *kept          // what one that was never finished left in the store
 	after    []func()       // what the pieces under way mean once they are committed
 	closeErr error
-}
-
-// manifest is what is stored under a checkpoint's key, as JSON with a checksum.
-type manifest struct {
-	Sequence uint64         `json:"sequence"`
-	State    *fold.Manifest `json:"state"`
-	Emptied  map[string]int `json:"emptied,omitempty"`
 }
 
 const (
@@ -55,13 +50,16 @@ const (
 // piece returns what to write along with the next batch, which is in e.buf.
 func (c *checkpointer) piece(e *Engine) (side []change) {
 	c.after = nil
-	due := c.since >= e.opt.CheckpointBytes
+	if side = c.clean(e); c.under != nil {
+		side = append(side, c.next(e, max(partBytes, len(e.buf)))...)
+	}
+	due := c.under == nil && c.since >= e.opt.CheckpointBytes
 	if due || e.state.Sequence-c.looked >= lookEvery {
-		all := false
-		if side, all = c.sealNext(e, max(1, len(e.buf))); all {
+		chunks, all := c.sealNext(e, max(1, len(e.buf)))
+		if side = append(side, chunks...); all {
 			c.looked = e.state.Sequence
 			if due && e.state.Ready() == nil { // else the next event says what is wrong
-				side = append(side, c.finish(e)...)
+				side = append(side, c.begin(e)...)
 			}
 		}
 	}
@@ -91,7 +89,7 @@ func (c *checkpointer) sealNext(e *Engine, enough int) (side []change, all bool)
 		k := c.sealed[t.Name()]
 		for ; t.Full(k) && size < enough; k++ {
 			b := t.EncodeChunk(nil, k)
-			side = append(side, change{e.keys.Block(t.Name(), uint32(k), 0), b})
+			side = append(side, change{key: e.keys.Block(t.Name(), uint32(k), 0), value: b})
 			size += len(b)
 		}
 		counts[t.Name()] = k
@@ -142,48 +140,12 @@ func (e *Engine) readChunk(ctx context.Context, table string, k int, sequence ui
 	})
 }
 
-// finish encodes the partial chunks and the manifest, and forgets the oldest checkpoint.
-func (c *checkpointer) finish(e *Engine) (side []change) {
-	m := &manifest{Sequence: 1, State: e.state.Manifest(), Emptied: maps.Clone(c.emptied)}
-	if n := len(c.kept); n > 0 {
-		m.Sequence = c.kept[n-1].Sequence + 1
-	}
-	for _, t := range e.state.Tables() {
-		if k := t.Chunks() - 1; k >= 0 && !t.Full(k) {
-			side = append(side, change{e.keys.Block(t.Name(), uint32(k), m.Sequence), t.EncodeChunk(nil, k)})
-		}
-	}
-	b, err := json.Marshal(m)
-	if err != nil {
-		panic(err) // these structs always marshal
-	}
-	side = append(side, change{e.keys.Checkpoint(m.Sequence), record.Seal(b, 0)})
-	kept := append(c.kept[:len(c.kept):len(c.kept)], m)
-	if len(kept) > 2 {
-		side = append(side, c.forget(e, kept[0])...)
-		kept = kept[1:]
-	}
-	c.after = append(c.after, func() { c.kept, c.since = kept, 0 })
-	return side
-}
-
-// forget deletes a checkpoint's manifest and its partial chunks.
-func (c *checkpointer) forget(e *Engine, m *manifest) (side []change) {
-	side = append(side, change{key: e.keys.Checkpoint(m.Sequence)})
-	for name, rows := range m.State.Tables {
-		if rows%column.ChunkRows != 0 {
-			side = append(side, change{key: e.keys.Block(name, uint32(rows/column.ChunkRows), m.Sequence)})
-		}
-	}
-	return side
-}
-
 // trim deletes a little of the log behind the older checkpoint.
 func (c *checkpointer) trim(e *Engine) (side []change) {
 	if len(c.kept) < 2 {
 		return nil
 	}
-	to := min(c.kept[0].State.Position, c.trimmed+trimPerCommit)
+	to := min(c.kept[0].position, c.trimmed+trimPerCommit)
 	for p := c.trimmed + 1; p <= to; p++ {
 		side = append(side, change{key: e.keys.Log(p)})
 	}
@@ -199,7 +161,7 @@ func (c *checkpointer) empty(e *Engine) (side []change) {
 	if len(c.kept) < 2 {
 		return nil
 	}
-	dropped := c.kept[0].State.Dropped // what the older one says holds for the newer one too
+	dropped := c.kept[0].dropped // what the older one says holds for the newer one too
 	var counts map[string]int
 	for _, t := range e.state.Tables() {
 		name := t.Name()
@@ -213,7 +175,7 @@ func (c *checkpointer) empty(e *Engine) (side []change) {
 		}
 		e.emptiedOf(name).Store(int64(to))
 		for k := c.emptied[name]; k < to; k++ {
-			side = append(side, change{e.keys.Block(name, uint32(k), 0), t.EncodeChunk(nil, k)})
+			side = append(side, change{key: e.keys.Block(name, uint32(k), 0), value: t.EncodeChunk(nil, k)})
 		}
 		if counts == nil {
 			counts = maps.Clone(c.emptied)
@@ -229,7 +191,7 @@ func (c *checkpointer) empty(e *Engine) (side []change) {
 // writeCheckpoint writes a whole checkpoint now. Only the committer calls it.
 func (e *Engine) writeCheckpoint() error {
 	c := &e.checkpoint
-	if n := len(c.kept); n > 0 && c.kept[n-1].State.Position == e.state.Position || e.state.Position == 0 {
+	if n := len(c.kept); n > 0 && c.kept[n-1].position == e.state.Position || e.state.Position == 0 {
 		return nil
 	}
 	if err := e.state.Ready(); err != nil {
@@ -261,7 +223,11 @@ func (e *Engine) writeCheckpoint() error {
 			return ignoreLost(err)
 		}
 	}
-	if err := write(c.finish(e)); err != nil {
+	if u := c.under; u != nil && u.guard != nil {
+		c.litter = &u.kept
+	}
+	c.under = nil
+	if err := write(append(c.clean(e), c.whole(e, e.state.Capture())...)); err != nil {
 		return ignoreLost(err)
 	}
 	for side := c.trim(e); side != nil; side = c.trim(e) {
@@ -290,11 +256,15 @@ func (e *Engine) load(ctx context.Context) error {
 	if err := e.checkFormat(ctx); err != nil {
 		return err
 	}
-	manifests, first, problems, err := e.readManifests(ctx)
+	c := &e.checkpoint
+	manifests, first, problems, err := c.readManifests(ctx, e)
 	if err != nil {
 		return err
 	}
-	c := &e.checkpoint
+	var found []kept
+	for _, m := range manifests {
+		found = append(found, kept{m.Sequence, m.State.Position, m.State.Tables, m.Parts, m.State.Dropped})
+	}
 	c.sealed, c.emptied = map[string]int{}, map[string]int{}
 	c.trimmed = first - 1
 	end := uint64(0)
@@ -311,8 +281,8 @@ func (e *Engine) load(ctx context.Context) error {
 			e.opt.Log.Warn("checkpoint not usable, trying an older one", "portal", e.opt.Portal, "checkpoint", manifests[i].Sequence, "error", err)
 			continue
 		}
-		e.state, c.kept = s, manifests[:i+1]
-		for name, rows := range manifests[i].State.Tables {
+		e.state, c.kept = s, found[:i+1]
+		for name, rows := range found[i].tables {
 			c.sealed[name] = rows / column.ChunkRows
 		}
 		maps.Copy(c.emptied, manifests[i].Emptied)
@@ -323,30 +293,32 @@ func (e *Engine) load(ctx context.Context) error {
 		}
 		e.state = fold.New()
 	}
-	return e.catchUp(ctx, func(b record.Batch) error { _, err := e.fold(b); return err })
+	err = e.catchUp(ctx, func(b record.Batch) error { _, err := e.fold(b); return err })
+	if errors.Is(err, errTrimmed) {
+		err = fmt.Errorf("%w: batch %d of portal %q's log (which ends at %d) is not there; restore a backup", ErrDamaged, e.state.Position+1, e.opt.Portal, end)
+	}
+	return err
 }
 
 // readManifests reads all manifests that are whole, oldest first, and the first position the log still has.
-func (e *Engine) readManifests(ctx context.Context) (out []*manifest, first uint64, problems []error, err error) {
+func (c *checkpointer) readManifests(ctx context.Context, e *Engine) (out []*manifest, first uint64, problems []error, err error) {
 	err = e.store.View(ctx, func(r store.Reader) error {
 		from, to := e.keys.Checkpoints()
 		for p, err := range r.Scan(from, to) {
 			if err != nil {
 				return err
 			}
-			b, err := record.Unseal(p.Value)
-			m := &manifest{}
-			if err == nil {
-				err = json.Unmarshal(bytes.Clone(b), m)
-			}
-			if err == nil && m.State == nil {
-				err = errors.New("it is empty")
-			}
-			if err != nil {
+			m, err := e.readManifest(r, p.Value)
+			switch {
+			case err != nil:
 				problems = append(problems, fmt.Errorf("manifest: %w", err))
-				continue
+			case m.Tables != nil:
+				c.litter = &kept{sequence: m.Sequence, tables: m.Tables, parts: m.Parts}
+			case m.State == nil:
+				problems = append(problems, errors.New("manifest: it is empty"))
+			default:
+				out = append(out, m)
 			}
-			out = append(out, m)
 		}
 		first = 1
 		for p, err := range r.Scan(e.keys.Log(0), e.keys.Log(^uint64(0))) {

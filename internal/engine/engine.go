@@ -71,6 +71,7 @@ type Engine struct {
 	emptied    sync.Map      // by table, how many of its chunks have no cells in the store any more: *atomic.Int64
 	checkpoint checkpointer
 	buf        []byte
+	background sync.WaitGroup
 	contended  bool          // another process writes to this store too
 	writing    atomic.Uint64 // the position of the batch that is being written, or was last
 
@@ -275,6 +276,7 @@ func (e *Engine) commitLoop() {
 		if e.state != nil { // it is nil when it could not be loaded again
 			e.state.Stop()
 		}
+		e.background.Wait()
 		close(e.stopped)
 	}()
 	for {
@@ -369,7 +371,14 @@ func (e *Engine) append(subs [][]byte) ([][]fold.Verdict, error) {
 		e.writing.Store(0)
 		if errors.Is(err, errLostRace) {
 			e.contended = true
-			if err = e.catchUp(e.idle, e.foldLocked); err == nil {
+			if err = e.catchUp(e.idle, e.foldLocked); errors.Is(err, errTrimmed) {
+				e.mu.Lock()
+				if err = e.reload(); err != nil { // others were so far ahead that they have trimmed what is missing here
+					e.fail(fmt.Errorf("%w: the state could not be loaded again: %w", ErrClosed, err))
+				}
+				e.mu.Unlock()
+			}
+			if err == nil {
 				continue
 			}
 		}

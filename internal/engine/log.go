@@ -62,12 +62,29 @@ func (e *Engine) checkFormat(ctx context.Context) error {
 	return nil
 }
 
-// change is one write beside the log: a nil value deletes.
-type change struct{ key, value []byte }
+// change is one write beside the log: a nil value deletes. It is left out when its guard does not hold; nil always does.
+type change struct {
+	key, value []byte
+	guard      *guard
+}
+
+func (c change) guardedBy(g *guard) change {
+	c.guard = g
+	return c
+}
 
 func put(w store.Writer, side []change) error {
 	for _, c := range side {
 		var err error
+		if c.guard != nil {
+			ok, err := c.guard.holds(w)
+			if err != nil {
+				return err
+			}
+			if !ok {
+				continue
+			}
+		}
 		if c.value == nil {
 			err = w.Delete(c.key)
 		} else {
@@ -109,6 +126,9 @@ func unseal64(b []byte) (uint64, error) {
 	return binary.LittleEndian.Uint64(b), nil
 }
 
+// errTrimmed means that the log no longer has the next batch.
+var errTrimmed = errors.New("the log does not have the next batch")
+
 // catchUp gives every batch in the log after the state's position to apply, which folds it.
 func (e *Engine) catchUp(ctx context.Context, apply func(record.Batch) error) error {
 	for {
@@ -122,6 +142,9 @@ func (e *Engine) catchUp(ctx context.Context, apply func(record.Batch) error) er
 			}
 			for p := first; p <= end && size < 16<<20; p++ {
 				b, err := r.Get(e.keys.Log(p))
+				if p == first && errors.Is(err, store.ErrNotFound) {
+					return errTrimmed
+				}
 				if err != nil {
 					return fmt.Errorf("%w: batch %d of portal %q's log (which ends at %d): %w; restore a backup", ErrDamaged, p, e.opt.Portal, end, err)
 				}

@@ -15,7 +15,6 @@ import (
 	"sync/atomic"
 
 	"github.com/embedcdp/cdp/internal/column"
-	"github.com/embedcdp/cdp/internal/deadline"
 	"github.com/embedcdp/cdp/internal/dedup"
 	"github.com/embedcdp/cdp/internal/journey"
 	"github.com/embedcdp/cdp/internal/value"
@@ -43,7 +42,8 @@ type Manifest struct {
 	Outbox     []savedSend `json:"outbox,omitempty"`
 	Missed     [][2]string `json:"missed,omitempty"` // objects that were looked for and not there
 	Enrolments []byte      `json:"enrolments,omitempty"`
-	Deadlines  []byte      `json:"deadlines,omitempty"`
+	Pending    []byte      `json:"pending,omitempty"`   // deadlines of segments
+	Deadlines  []byte      `json:"deadlines,omitempty"` // others, but for those of enrolments, which say themselves when they are due
 }
 
 type savedSend struct {
@@ -61,87 +61,6 @@ func (s *State) Tables() []*column.Table {
 		out = append(out, s.tables[name])
 	}
 	return out
-}
-
-// Manifest returns the small part of the state as it is now. Who saves it calls Ready before.
-func (s *State) Manifest() *Manifest {
-	seen, _ := s.seen.wait() // an error was seen by Ready
-	m := &Manifest{Version: Version, Position: s.Position, Now: s.Now, Digest: s.Digest, Sequence: s.Sequence,
-		Rows: s.ids.Rows(), Tables: map[string]int{}, Handles: s.journeys.handles, Seen: seen.Bounds()}
-	for name, t := range s.tables {
-		m.Tables[name] = t.Len()
-	}
-	for _, t := range s.types {
-		if t.gone.Rows > 0 {
-			if m.Dropped == nil {
-				m.Dropped = map[string]Dropped{}
-			}
-			m.Dropped[t.def.Name] = t.gone
-		}
-	}
-	for _, key := range slices.Sorted(maps.Keys(s.flows)) {
-		m.Flows = append(m.Flows, *s.flows[key])
-	}
-	for _, x := range s.journeys.outbox.order {
-		if !x.gone {
-			m.Outbox = append(m.Outbox, savedSend{*x, savedRef(x.trigger)})
-		}
-	}
-	for _, typ := range slices.Sorted(maps.Keys(s.objects)) {
-		byID := s.objects[typ].byID
-		for id, rec := range byID {
-			if rec.missed {
-				m.Missed = append(m.Missed, [2]string{typ, id})
-			}
-		}
-	}
-	slices.SortFunc(m.Missed, func(a, b [2]string) int { return cmp.Or(cmp.Compare(a[0], b[0]), cmp.Compare(a[1], b[1])) })
-	for _, h := range slices.Sorted(maps.Keys(s.journeys.live)) {
-		e := s.journeys.live[h]
-		m.Enrolments = binary.AppendUvarint(m.Enrolments, uint64(h))
-		m.Enrolments = binary.AppendUvarint(m.Enrolments, savedRef(e.trigger))
-		m.Enrolments = journey.AppendEnrolment(m.Enrolments, e.Enrolment)
-	}
-	lastAt, last := int64(0), deadline.Item{}
-	for at, it := range s.due.All() {
-		again := at == lastAt && it == last // a deadline that was replaced and set anew is in the index twice
-		lastAt, last = at, it
-		if s.valid(at, it) && !again {
-			m.Deadlines = binary.LittleEndian.AppendUint64(m.Deadlines, uint64(at))
-			m.Deadlines = append(m.Deadlines, it.Kind)
-			it = swapped(it)
-			m.Deadlines = binary.AppendUvarint(m.Deadlines, uint64(it.Row))
-			m.Deadlines = binary.AppendUvarint(m.Deadlines, uint64(it.Subject))
-		}
-	}
-	return m
-}
-
-// valid says whether a deadline still means something; replaced ones stay in the index until they fire.
-func (s *State) valid(at int64, it deadline.Item) bool {
-	switch it.Kind {
-	case dueSegment:
-		seg := s.segments[it.Subject]
-		if seg == nil {
-			return false
-		}
-		due, ok := seg.pending.get(it.Row, s.Now)
-		return ok && due == at
-	case dueJourney:
-		e := s.journeys.live[it.Row]
-		return e != nil && e.Due == at
-	case dueRetention:
-		return s.types[it.Subject].dropAt == at
-	}
-	return true
-}
-
-// swapped exchanges a deadline's row and subject where a checkpoint has them the other way round.
-func swapped(it deadline.Item) deadline.Item {
-	if it.Kind == dueJourney || it.Kind == dueObject {
-		it.Row, it.Subject = it.Subject, it.Row
-	}
-	return it
 }
 
 // savedRef is a reference to an event as a checkpoint keeps it; 0 is none.
@@ -409,8 +328,8 @@ func (l *loader) objects() error {
 		o.put(string(ids.Bytes(i)), times.Int(i), values.Bytes(i), i)
 	}
 	for _, x := range l.m.Missed {
-		if o := s.objects[x[0]]; o != nil && o.byID[x[1]] == nil {
-			o.byID[x[1]] = &objectRecord{missed: true}
+		if o := s.objects[x[0]]; o != nil && o.versions.get(x[1]) == nil {
+			o.missed[x[1]] = struct{}{}
 		}
 	}
 	return nil
@@ -462,7 +381,7 @@ func (l *loader) journeys() error {
 		if d == nil || e.Version < 1 || int(e.Version) > len(d.versions) {
 			return fmt.Errorf("an enrolment is in journey %q version %d, which is not there", e.Journey, e.Version)
 		}
-		js.add(e, e.Row)
+		js.add(e)
 		js.stay(e.Row, e.Journey, e.Key).past.Active = true
 	}
 	for _, x := range l.m.Outbox {
@@ -476,7 +395,19 @@ func (l *loader) journeys() error {
 	return nil
 }
 
+// deadlines brings back what must happen later. Older checkpoints have all of it in one list.
 func (l *loader) deadlines() error {
+	for e := range l.s.journeys.live.all() {
+		if e.Due != 0 {
+			l.s.due.Insert(e.Due, dueItem(dueJourney, e.handle, 0))
+		}
+	}
+	for b := l.m.Pending; len(b) > 0; {
+		var err error
+		if b, err = l.pending(b); err != nil {
+			return err
+		}
+	}
 	for b := l.m.Deadlines; len(b) > 0; {
 		if len(b) < 11 {
 			return errors.New("deadlines: cut short")
@@ -484,35 +415,83 @@ func (l *loader) deadlines() error {
 		at, kind := int64(binary.LittleEndian.Uint64(b)), b[8]
 		row, n := binary.Uvarint(b[9:])
 		if n <= 0 {
-			return errors.New("deadlines: damaged")
+			return errDeadlines
 		}
 		subject, w := binary.Uvarint(b[9+n:])
 		if w <= 0 {
-			return errors.New("deadlines: damaged")
+			return errDeadlines
 		}
 		b = b[9+n+w:]
-		it := swapped(dueItem(kind, uint32(row), uint32(subject)))
-		switch {
-		case it.Kind == dueSegment:
-			if int(it.Subject) >= len(l.s.segments) || l.s.segments[it.Subject] == nil {
-				return fmt.Errorf("deadlines: segment %d is not there", it.Subject)
+		switch kind {
+		case dueSegment:
+			if err := l.expect(uint32(subject), uint32(row), at); err != nil {
+				return err
 			}
-			at = min(at, l.m.Now+maxAhead)
-			l.s.segments[it.Subject].pending.set(it.Row, at)
-		case it.Kind == dueRetention && int(it.Subject) < len(l.s.types):
-			l.s.types[it.Subject].dropAt = at
-		case it.Kind == dueRetention || it.Kind > deadline.MaxKind || it.Subject > deadline.MaxSubject:
-			return errors.New("deadlines: damaged")
+		case dueJourney:
+		case dueObject:
+			l.s.insertLater(at, dueItem(kind, uint32(subject), uint32(row)))
+		case dueEvent, dueHistory:
+			if subject >= uint64(len(l.s.types)) {
+				return errDeadlines
+			}
+			l.s.insertLater(at, dueItem(kind, uint32(row), uint32(subject)))
+		case dueRetention:
+			if subject >= uint64(len(l.s.types)) {
+				return errDeadlines
+			}
+			l.s.dropAgain(l.s.types[subject], at)
+		default:
+			return errDeadlines
 		}
-		l.s.due.Insert(at, it)
 	}
+	return nil
+}
+
+var errDeadlines = errors.New("deadlines: damaged")
+
+// pending reads one segment's deadlines: its id, how many, and for each the distance to the row before and the instant.
+func (l *loader) pending(b []byte) (rest []byte, err error) {
+	subject, n := binary.Uvarint(b)
+	if n <= 0 {
+		return nil, errDeadlines
+	}
+	count, w := binary.Uvarint(b[n:])
+	if w <= 0 {
+		return nil, errDeadlines
+	}
+	b = b[n+w:]
+	row := uint64(0)
+	for range count {
+		step, n := binary.Uvarint(b)
+		if n <= 0 || len(b) < n+6 {
+			return nil, errDeadlines
+		}
+		row += step
+		p := instant48{binary.LittleEndian.Uint16(b[n:]), binary.LittleEndian.Uint16(b[n+2:]), binary.LittleEndian.Uint16(b[n+4:])}
+		if row > math.MaxUint32 {
+			return nil, errDeadlines
+		}
+		if err := l.expect(uint32(subject), uint32(row), p.unpack(l.m.Now)); err != nil {
+			return nil, err
+		}
+		b = b[n+6:]
+	}
+	return b, nil
+}
+
+func (l *loader) expect(id, row uint32, at int64) error {
+	if int(id) >= len(l.s.segments) || l.s.segments[id] == nil || int(row) >= l.m.Rows {
+		return fmt.Errorf("deadlines: segment %d or profile %d is not there", id, row)
+	}
+	at = min(at, l.m.Now+maxAhead)
+	l.s.segments[id].pending.set(row, at)
+	l.s.due.Insert(at, dueItem(dueSegment, row, id))
 	return nil
 }
 
 // Fingerprint is a hash of everything, for tests: equal states have equal ones.
 func (s *State) Fingerprint() uint64 {
-	m := s.Manifest()
-	b, err := json.Marshal(m)
+	b, err := json.Marshal(s.Manifest())
 	if err != nil {
 		panic(err)
 	}

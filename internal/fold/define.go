@@ -370,7 +370,7 @@ func (s *State) prepareObject(name string, body []byte) (func(), error) {
 	return func() {
 		o := s.objects[name]
 		if o == nil {
-			o = &objectType{byID: map[string]*objectRecord{}}
+			o = &objectType{versions: newObjectVersions(), missed: map[string]struct{}{}}
 			s.objects[name] = o
 		}
 		o.def = &d

@@ -41,7 +41,7 @@ func (s *State) Freeze(d celenv.Deps, lists bool) *State {
 	}
 	for _, name := range d.Objects {
 		if o := s.objects[name]; o != nil {
-			f.objects[name] = o.freeze()
+			f.objects[name] = &objectType{def: o.def, versions: o.versions.freeze()}
 		}
 	}
 	return f
@@ -75,17 +75,4 @@ func (t *eventType) setTable(tab *column.Table) {
 	t.tab = tab
 	t.time, t.seq, t.arrived = tab.Column("$t"), tab.Column("$q"), tab.Column("$a")
 	t.row, t.source, t.eid = tab.Column("$row"), tab.Column("$source"), tab.Column("$id")
-}
-
-// freeze copies the versions of every object. The copy is kept until an object changes.
-func (o *objectType) freeze() *objectType {
-	if o.frozen == nil {
-		f := &objectType{def: o.def, byID: make(map[string]*objectRecord, len(o.byID))}
-		for id, rec := range o.byID {
-			f.byID[id] = &objectRecord{versions: slices.Clone(rec.versions)}
-		}
-		f.frozen = f // a copy of it is itself
-		o.frozen = f
-	}
-	return o.frozen
 }

@@ -18,7 +18,7 @@ import (
 type journeys struct {
 	defs      map[string]*journeyDef
 	templates map[string]*messageTemplate
-	live      map[uint32]*enrolment
+	live      enrolments
 	byRow     map[uint32][]uint32 // handles, in order of entry
 	handles   uint32
 	history   map[uint32][]stay // by row: who is or was in what
@@ -45,6 +45,13 @@ type enrolment struct {
 	trigger eventRef // its type is nil when a segment started it
 }
 
+// with is the enrolment after a step. The one before is not changed: a frozen copy may see it.
+func (e *enrolment) with(now journey.Enrolment, row uint32) *enrolment {
+	next := &enrolment{now, e.handle, e.trigger}
+	next.Row = row
+	return next
+}
+
 // grace is how late an event may come and still start a journey.
 const grace = 3600 * 1e6
 
@@ -62,7 +69,7 @@ func (js *journeys) mayStart(x stimulus) bool {
 
 func (js *journeys) init() {
 	js.defs, js.templates = map[string]*journeyDef{}, map[string]*messageTemplate{}
-	js.live, js.byRow = map[uint32]*enrolment{}, map[uint32][]uint32{}
+	js.byRow = map[uint32][]uint32{}
 	js.history = map[uint32][]stay{}
 	js.outbox.init()
 }
@@ -182,8 +189,9 @@ func (js *journeys) set(s *State, name string, j *journey.Journey, deps map[DefK
 func (js *journeys) remove(s *State, name string) {
 	js.defs[name].removed = true
 	js.index(s)
-	for _, h := range slices.Sorted(maps.Keys(js.live)) { // nobody while loading: enrolments are loaded after definitions
-		if e := js.live[h]; e.Journey == name {
+	frozen := js.live.freeze()
+	for e := range frozen.all() { // nobody while loading: enrolments are loaded after definitions
+		if e.Journey == name {
 			js.takeOut(s, e, "removed", CauseDefine)
 		}
 	}
@@ -244,14 +252,14 @@ func (js *journeys) onEvent(s *State, x stimulus) {
 		if !x.cause.startsJourneys() {
 			kind = dueHistory
 		}
-		s.due.Insert(x.at, dueItem(kind, x.index, x.typ.id))
+		s.insertLater(x.at, dueItem(kind, x.index, x.typ.id))
 		return
 	}
 	for _, h := range slices.Clone(js.byRow[x.row]) {
-		e := js.live[h]
+		e := js.live.get(h)
 		for e != nil && e.Due != 0 && e.Due <= x.at { // a late event before this one made it due
 			js.timer(s, h, e.Due)
-			e = js.live[h]
+			e = js.live.get(h)
 		}
 		if e == nil {
 			continue
@@ -303,19 +311,19 @@ func (js *journeys) enter(s *State, d *journeyDef, j *journey.Journey, x stimulu
 	e := &enrolment{handle: js.handles, trigger: trigger}
 	past := js.stay(x.row, d.name, key)
 	past.past = past.past.Enter()
-	js.add(e, x.row)
-	e.Enrolment = r.Enrolment
+	e.Enrolment, e.Row = r.Enrolment, x.row
+	js.add(e)
 	js.apply(s, e, r, nil)
 }
 
-func (js *journeys) add(e *enrolment, row uint32) {
-	js.live[e.handle] = e
-	js.byRow[row] = append(js.byRow[row], e.handle)
+func (js *journeys) add(e *enrolment) {
+	js.live.put(e)
+	js.byRow[e.Row] = append(js.byRow[e.Row], e.handle)
 }
 
 // timer moves on an enrolment whose instant has come.
 func (js *journeys) timer(s *State, handle uint32, at int64) {
-	e := js.live[handle]
+	e := js.live.get(handle)
 	if e == nil || e.Due > at {
 		return
 	}
@@ -327,7 +335,7 @@ func (js *journeys) timer(s *State, handle uint32, at int64) {
 // changed looks at exits that are conditions over the profile.
 func (js *journeys) changed(s *State, row uint32) {
 	for _, h := range slices.Clone(js.byRow[row]) {
-		e := js.live[h]
+		e := js.live.get(h)
 		if e == nil {
 			continue
 		}
@@ -353,8 +361,8 @@ func (js *journeys) apply(s *State, e *enrolment, r journey.Result, err error) {
 		return
 	}
 	row := s.ids.Canonical(e.Row)
-	e.Enrolment = r.Enrolment
-	e.Row = row
+	e = e.with(r.Enrolment, row)
+	js.live.put(e)
 	for _, effect := range r.Effects {
 		switch x := effect.(type) {
 		case journey.Emit:

@@ -9,25 +9,12 @@ import (
 	"github.com/embedcdp/cdp/internal/value"
 )
 
-// objectType is one kind of business object with every version of every record.
+// objectType is one kind of business object with every version of every object.
 type objectType struct {
-	def  *schema.ObjectType
-	byID map[string]*objectRecord
-
-	segments []*segment  // that follow references to this type
-	frozen   *objectType // a copy, until an object changes
-}
-
-// objectRecord is one object: its versions in order of the time from which each holds.
-type objectRecord struct {
-	versions versionList
-	missed   bool // something looked for it before it was there
-}
-
-type objectVersion struct {
-	from  int64
-	value []byte // encoded Object with all attributes; nil when the object was deleted
-	row   uint32 // of the table
+	def      *schema.ObjectType
+	versions objectVersions
+	missed   map[string]struct{} // ids that something looked for before they were there
+	segments []*segment          // that follow references to this type
 }
 
 // object folds a new version of a business object: the attributes given change, the others stay.
@@ -44,10 +31,9 @@ func (s *State) object(r *record.Record, names []string) Verdict {
 	if at == 0 {
 		at = s.Now
 	}
-	rec := o.byID[string(r.ID)]
 	var enc []byte
 	if r.Flags&record.FlagDelete == 0 {
-		v, problem := s.objectValue(o, r, names, rec.before(at))
+		v, problem := s.objectValue(o, r, names, o.versions.get(string(r.ID)).before(at))
 		if problem != "" {
 			return Verdict{Code: Rejected, Reason: problem}
 		}
@@ -74,7 +60,7 @@ func (s *State) object(r *record.Record, names []string) Verdict {
 		}
 	}
 	if at > s.Now {
-		s.due.Insert(at, dueItem(dueObject, i, 0))
+		s.insertLater(at, dueItem(dueObject, i, 0))
 	}
 	return Verdict{}
 }
@@ -167,45 +153,12 @@ func (s *State) learnObjectAttribute(o *objectType, name string, decl schema.Att
 // put enters a version. It reports whether answers about the past may change by it: when it is not the newest, or the
 // first of an object that something looked for.
 func (o *objectType) put(id string, from int64, enc []byte, row uint32) (changesPast bool) {
-	o.frozen = nil
-	rec := o.byID[id]
-	if rec == nil {
-		rec = &objectRecord{}
-		o.byID[id] = rec
-	}
-	changesPast = rec.missed
-	rec.missed = false
-	i := sort.Search(len(rec.versions), func(i int) bool { return rec.versions[i].from > from })
-	changesPast = changesPast || i < len(rec.versions)
-	rec.versions = append(rec.versions, objectVersion{})
-	copy(rec.versions[i+1:], rec.versions[i:])
-	rec.versions[i] = objectVersion{from, enc, row}
-	return changesPast
-}
-
-// before is the version on which one at this time builds: the last not after it.
-func (rec *objectRecord) before(at int64) []byte {
-	if rec == nil {
-		return nil
-	}
-	i := sort.Search(len(rec.versions), func(i int) bool { return rec.versions[i].from > at })
-	if i == 0 {
-		return nil
-	}
-	return rec.versions[i-1].value
-}
-
-// versionList is some or all versions of an object in order of the time from which each holds.
-type versionList []objectVersion
-
-// at is the version a reference at this time binds to: the last not after it, else the first later one; nil when there is
-// none, or the object was deleted.
-func (l versionList) at(t int64) []byte {
-	if len(l) == 0 {
-		return nil
-	}
-	i := sort.Search(len(l), func(i int) bool { return l[i].from > t })
-	return l[max(i, 1)-1].value
+	versions := o.versions.get(id)
+	i := versions.after(from)
+	_, missed := o.missed[id]
+	delete(o.missed, id)
+	o.versions.set(id, versions.with(i, objectVersion{from, enc, row}))
+	return missed || i < len(versions)
 }
 
 // At implements roweval.Objects.
@@ -214,14 +167,14 @@ func (s *State) At(typ, id string, t int64) (get func(name string) value.Value, 
 	if o == nil {
 		return nil, false
 	}
-	rec := o.byID[id]
-	if rec == nil || len(rec.versions) == 0 {
-		if s.batch.noting && rec == nil {
-			o.byID[id] = &objectRecord{missed: true}
+	versions := o.versions.get(id)
+	if len(versions) == 0 {
+		if s.batch.noting {
+			o.missed[id] = struct{}{}
 		}
 		return nil, false
 	}
-	enc := s.past.versions(rec).at(t)
+	enc := s.past.versions(versions).at(t)
 	if enc == nil {
 		return nil, false
 	}
@@ -234,15 +187,15 @@ func (s *State) At(typ, id string, t int64) (get func(name string) value.Value, 
 // Object returns the newest version of an object and the time from which it holds.
 func (s *State) Object(typ, id string) (v value.Value, from int64, ok bool) {
 	o := s.objects[typ]
-	if o == nil || o.byID[id] == nil || len(o.byID[id].versions) == 0 {
+	if o == nil {
 		return value.Value{}, 0, false
 	}
-	last := o.byID[id].versions[len(o.byID[id].versions)-1]
-	if last.value == nil {
+	enc, from := o.versions.get(id).newest()
+	if enc == nil {
 		return value.Value{}, 0, false
 	}
-	v, _, err := value.Decode(last.value)
-	return v, last.from, err == nil
+	v, _, err := value.Decode(enc)
+	return v, from, err == nil
 }
 
 // ObjectIDs returns the ids of all objects of a type, in order.
@@ -251,9 +204,9 @@ func (s *State) ObjectIDs(typ string) []string {
 	if o == nil {
 		return nil
 	}
-	ids := make([]string, 0, len(o.byID))
-	for id, rec := range o.byID {
-		if n := len(rec.versions); n > 0 && rec.versions[n-1].value != nil {
+	var ids []string
+	for id, versions := range o.versions.all() {
+		if enc, _ := versions.newest(); enc != nil {
 			ids = append(ids, id)
 		}
 	}

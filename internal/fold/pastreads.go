@@ -31,12 +31,12 @@ func (h *horizon) visible(events []eventRef) []eventRef {
 }
 
 // versions are those of an object within the horizon.
-func (h *horizon) versions(rec *objectRecord) versionList {
+func (h *horizon) versions(all versionList) versionList {
 	sees := func(v objectVersion) bool { return int(v.row) < h.objs && (h.Known || v.from <= h.At) }
-	if h == nil || !slices.ContainsFunc(rec.versions, func(v objectVersion) bool { return !sees(v) }) {
-		return rec.versions
+	if h == nil || !slices.ContainsFunc(all, func(v objectVersion) bool { return !sees(v) }) {
+		return all
 	}
-	return slices.DeleteFunc(slices.Clone(rec.versions), func(v objectVersion) bool { return !sees(v) })
+	return slices.DeleteFunc(slices.Clone(all), func(v objectVersion) bool { return !sees(v) })
 }
 
 // pastMember says whether a person was in a segment.

@@ -1,6 +1,7 @@
 package fold
 
 import (
+	"iter"
 	mathbits "math/bits"
 	"slices"
 )
@@ -8,10 +9,15 @@ import (
 // pendings are the deadlines that hold for the rows of one segment, at most one a row: about 7 bytes each, and nothing for a
 // row without. The index of deadlines (State.due) has an entry for each; entries that no longer hold stay there until
 // they fire.
-type pendings struct{ blocks []*pendingBlock }
+type pendings struct {
+	blocks []*pendingBlock
+	epoch  uint32
+}
 
-// pendingBlock holds the deadlines of 256 rows in order of row.
+// pendingBlock holds the deadlines of 256 rows in order of row. It is written in place in its own epoch only; after a freeze it
+// is copied first.
 type pendingBlock struct {
+	epoch uint32
 	has   [4]uint64
 	times []instant48
 }
@@ -45,18 +51,18 @@ func (p *pendings) get(row uint32, now int64) (at int64, ok bool) {
 // set gives a row a deadline in place of the one it may have.
 func (p *pendings) set(row uint32, at int64) {
 	b, place, there := p.find(row)
+	k := int(row >> pendingBits)
 	if there {
-		b.times[place] = pack48(at)
+		p.own(k).times[place] = pack48(at)
 		return
 	}
 	if b == nil {
-		k := int(row >> pendingBits)
 		if k >= len(p.blocks) {
 			p.blocks = append(p.blocks, make([]*pendingBlock, k+1-len(p.blocks))...)
 		}
-		b = &pendingBlock{}
-		p.blocks[k] = b
+		p.blocks[k] = &pendingBlock{epoch: p.epoch}
 	}
+	b = p.own(k)
 	b.has[row>>6&3] |= 1 << (row & 63)
 	if n := len(b.times); n == cap(b.times) { // by an eighth: doubling would cost more than the entries
 		b.times = append(make([]instant48, 0, min(n+n/8+2, 1<<pendingBits)), b.times...)
@@ -66,10 +72,11 @@ func (p *pendings) set(row uint32, at int64) {
 
 // remove takes a row's deadline away.
 func (p *pendings) remove(row uint32) {
-	b, place, there := p.find(row)
+	_, place, there := p.find(row)
 	if !there {
 		return
 	}
+	b := p.own(int(row >> pendingBits))
 	b.has[row>>6&3] &^= 1 << (row & 63)
 	b.times = slices.Delete(b.times, place, place+1)
 	if len(b.times) == 0 {
@@ -78,6 +85,52 @@ func (p *pendings) remove(row uint32) {
 }
 
 func (p *pendings) clear() { p.blocks = nil }
+
+// own returns a block for writing.
+func (p *pendings) own(k int) *pendingBlock {
+	b := p.blocks[k]
+	if b.epoch != p.epoch {
+		b = &pendingBlock{epoch: p.epoch, has: b.has, times: append(make([]instant48, 0, cap(b.times)), b.times...)}
+		p.blocks[k] = b
+	}
+	return b
+}
+
+// freeze returns a copy as of now, which is only read.
+func (p *pendings) freeze() pendings {
+	p.epoch++
+	return pendings{blocks: append([]*pendingBlock(nil), p.blocks...)}
+}
+
+func (p *pendings) count() (n int) {
+	for _, b := range p.blocks {
+		if b != nil {
+			n += len(b.times)
+		}
+	}
+	return n
+}
+
+// all yields the rows with their deadlines, in order of row.
+func (p *pendings) all(now int64) iter.Seq2[uint32, int64] {
+	return func(yield func(uint32, int64) bool) {
+		for k, b := range p.blocks {
+			if b == nil {
+				continue
+			}
+			place := 0
+			for w, word := range b.has {
+				for ; word != 0; word &= word - 1 {
+					row := uint32(k<<pendingBits + w<<6 + mathbits.TrailingZeros64(word))
+					if !yield(row, b.times[place].unpack(now)) {
+						return
+					}
+					place++
+				}
+			}
+		}
+	}
+}
 
 // find returns the block of a row and the place of its deadline there, or where it would be.
 func (p *pendings) find(row uint32) (b *pendingBlock, place int, there bool) {

@@ -339,8 +339,7 @@ func (s *State) Enrolments(name string, row uint32, onlyRow bool) []EnrolmentVie
 		return s.pastEnrolments(row)
 	}
 	var out []EnrolmentView
-	for _, h := range slices.Sorted(maps.Keys(s.journeys.live)) {
-		e := s.journeys.live[h]
+	for e := range s.journeys.live.all() {
 		if name != "" && e.Journey != name || onlyRow && e.Row != row {
 			continue
 		}

@@ -69,7 +69,7 @@ func (s *State) setRetention(t *eventType) {
 		t.keep, _ = journey.ParseDuration(t.def.Retention) // it was checked
 	}
 	if !s.loading {
-		t.dropAt = 0
+		s.dropNever(t)
 		s.scheduleRetention(t)
 	}
 }
@@ -83,7 +83,12 @@ func (s *State) scheduleRetention(t *eventType) {
 
 func (s *State) dropAgain(t *eventType, at int64) {
 	t.dropAt = at
-	s.due.Insert(at, dueItem(dueRetention, 0, t.id))
+	s.insertLater(at, dueItem(dueRetention, 0, t.id))
+}
+
+func (s *State) dropNever(t *eventType) {
+	t.dropAt = 0
+	delete(s.later, dueItem(dueRetention, 0, t.id))
 }
 
 // freeAt is when all events of a block will be old enough; false when the block is not full.
@@ -114,7 +119,7 @@ func (s *State) retain(t *eventType, at int64) {
 	if t.dropAt != at {
 		return // replaced by another deadline since
 	}
-	t.dropAt = 0
+	s.dropNever(t)
 	first := int(t.gone.Rows) / column.ChunkRows
 	free, pinned := first, s.pinned(t)/column.ChunkRows
 	for free < pinned && free < first+dropBlocks {
@@ -141,7 +146,7 @@ func (s *State) retain(t *eventType, at int64) {
 // sent yet: `event` must stay readable there.
 func (s *State) pinned(t *eventType) int {
 	oldest := t.tab.Len()
-	for _, e := range s.journeys.live {
+	for e := range s.journeys.live.all() {
 		if e.trigger.t == t {
 			oldest = min(oldest, int(e.trigger.i))
 		}

@@ -26,10 +26,10 @@ func (q question) Now() int64                { return q.at }
 func (q question) True(row uint32) bool      { return q.is(row) }
 func (q question) Versions(typ, id string) []int64 {
 	o := q.objects[typ]
-	if o == nil || o.byID[id] == nil {
+	if o == nil {
 		return nil
 	}
-	versions := q.past.versions(o.byID[id])
+	versions := q.past.versions(o.versions.get(id))
 	from := make([]int64, len(versions))
 	for i := range versions {
 		from[i] = versions[i].from

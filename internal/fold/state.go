@@ -76,7 +76,8 @@ type State struct {
 
 	seen     *seenIDs
 	due      *deadline.Index
-	openRej  int // rejected events not yet replayed
+	later    map[deadline.Item]int64 // those of due that no segment and no enrolment has: things dated in the future
+	openRej  int                     // rejected events not yet replayed
 	replayOK map[uint32]bool
 
 	earliest int64       // the earliest time that an attribute or object has a value of
@@ -104,6 +105,7 @@ func New() *State {
 		seen:            newSeen(),
 		freezing:        new(sync.Mutex),
 		due:             deadline.New(),
+		later:           map[deadline.Item]int64{},
 		replayOK:        map[uint32]bool{},
 		Now:             math.MinInt64 / 4,
 		earliest:        math.MaxInt64,

@@ -16,7 +16,7 @@ type stay struct {
 }
 
 func (js *journeys) end(e *enrolment, at int64) {
-	delete(js.live, e.handle)
+	js.live.remove(e.handle)
 	row := e.Row
 	js.byRow[row] = slices.DeleteFunc(js.byRow[row], func(h uint32) bool { return h == e.handle })
 	if len(js.byRow[row]) == 0 {
@@ -26,7 +26,7 @@ func (js *journeys) end(e *enrolment, at int64) {
 	ended := max(past.past.Ended, at) // what is loaded from the timeline cannot tell in which order stays ended
 	past.past = past.past.End(ended)
 	for _, h := range js.byRow[row] { // the other one of two that a merge brought together
-		if other := js.live[h]; other.Journey == e.Journey && other.Key == e.Key {
+		if other := js.live.get(h); other.Journey == e.Journey && other.Key == e.Key {
 			past.past.Active = true
 		}
 	}
@@ -61,7 +61,7 @@ func (js *journeys) merged(s *State, row uint32) {
 	inside := map[place]bool{}
 	js.entries = 0
 	for _, h := range slices.Clone(js.byRow[row]) {
-		e := js.live[h]
+		e := js.live.get(h)
 		at := place{e.Journey, e.Key}
 		if inside[at] {
 			js.takeOut(s, e, "merged", CauseMerge)
@@ -74,7 +74,8 @@ func (js *journeys) merged(s *State, row uint32) {
 // move gives a customer the enrolments and the history of its visitor.
 func (js *journeys) move(visitor, customer uint32) {
 	for _, h := range js.byRow[visitor] {
-		js.live[h].Row = customer
+		e := js.live.get(h)
+		js.live.put(e.with(e.Enrolment, customer))
 		js.byRow[customer] = append(js.byRow[customer], h)
 	}
 	slices.Sort(js.byRow[customer]) // in order of entry, as after a reload
@@ -89,7 +90,7 @@ func (js *journeys) move(visitor, customer uint32) {
 // stillUsing lists older versions of journeys that people are inside and that name a segment or template, and messages
 // that wait to be rendered, in words.
 func (js *journeys) stillUsing(key DefKey) (users []string) {
-	for _, e := range js.live {
+	for e := range js.live.all() {
 		d := js.defs[e.Journey]
 		if v := int(e.Version); (v < len(d.versions) || d.removed) && d.deps[v-1][key] {
 			users = append(users, fmt.Sprintf("version %d of journey %q, which people are inside", v, e.Journey))

@@ -17,6 +17,12 @@ func dueItem(kind uint8, row, subject uint32) deadline.Item {
 	return deadline.Item{Kind: kind, Row: row, Subject: subject}
 }
 
+// insertLater adds a deadline that nothing else in the state tells of, so that a checkpoint finds it.
+func (s *State) insertLater(at int64, it deadline.Item) {
+	s.later[it] = at
+	s.due.Insert(at, it)
+}
+
 // drain fires every deadline up to now, each at its own instant, in order of time. What fires may set new ones.
 func (s *State) drain(now int64) {
 	for {
@@ -41,10 +47,12 @@ func (s *State) fire(at int64, it deadline.Item) {
 	case dueRetention:
 		s.retain(s.types[it.Subject], at)
 	case dueObject:
+		delete(s.later, it)
 		s.objectHolds(it.Row)
 	case dueJourney:
 		s.journeys.timer(s, it.Row, at)
 	case dueEvent, dueHistory:
+		delete(s.later, it)
 		t := s.types[it.Subject]
 		row := s.ids.Canonical(t.row.Uint(it.Row))
 		cause := CauseTime

@@ -1,0 +1,10 @@
+package engine
+
+import "testing"
+
+// InSlices has checkpoints of any size encoded aside and written in slices of a few bytes, for one test.
+func InSlices(t testing.TB, bytes int) {
+	a, p := aside, partBytes
+	aside, partBytes = 0, bytes
+	t.Cleanup(func() { aside, partBytes = a, p })
+}
