@@ -55,6 +55,29 @@ func (e *PastError) Error() string {
 	return fmt.Sprintf("cdp: nothing is known of %s: the first that is kept is of %s; ask about that or later", at, e.First.Format(time.RFC3339Nano))
 }
 
+// DroppedError is a question about the past ([Client.TrueAt], [Client.KnownAt]) that looks for events which were there then and
+// were dropped since, by the Retention of their type. Times are in UTC.
+type DroppedError struct {
+	Question  string    // who looks for them, as `segment "lapsed"`
+	At        time.Time // the instant that is asked about
+	Event     string    // the type of event
+	From      time.Time // it looks for events from here on; the zero time is all
+	Before    time.Time // events before may be gone
+	Retention string    // of the type as it is now; "" is no longer any
+}
+
+func (e *DroppedError) Error() string {
+	from, kept := "all events", "events of that type were dropped"
+	if !e.From.IsZero() {
+		from = "events from " + e.From.Format(time.RFC3339)
+	}
+	if e.Retention != "" {
+		kept = "events of that type are kept for " + e.Retention
+	}
+	return fmt.Sprintf("cdp: %s at %s asks for %s of type %q, and some before %s are gone: %s; ask about a shorter window or a later instant, or raise Retention before events become so old",
+		e.Question, e.At.Format(time.RFC3339), from, e.Event, e.Before.Format(time.RFC3339), kept)
+}
+
 // DefinitionError is a definition that was not saved. Its message starts with the kind and the name, then the place:
 //
 //	segment "regulars": 1:24: unknown attribute "categry" of event "purchase" (did you mean "category"?)

@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"math"
 	"runtime"
 	"slices"
 	"sync"
@@ -157,7 +158,7 @@ func (i Insights) Trend(ctx context.Context, q Trend) (out TrendReport, err erro
 	for _, sr := range q.Series {
 		queries = append(queries, report.Query{Event: sr.Event, Where: sr.Where, Group: sr.By, Value: sr.Value})
 	}
-	s, people, err := i.freeze(ctx, "insights.trend", q.Segment, queries)
+	s, people, err := i.freeze(ctx, "insights.trend", q.Segment, rng, queries)
 	if err != nil {
 		return out, err
 	}
@@ -226,13 +227,18 @@ func calendar(s *fold.State, by Interval) insight.Calendar {
 
 // freeze returns the state as it is now, or as it was in the past that is asked about, with what the queries read and without
 // holding intake up while they run, and the members of the segment, nil for everybody.
-func (i Insights) freeze(ctx context.Context, verb, segment string, queries []report.Query) (s *fold.State, people *roaring.Bitmap, err error) {
+func (i Insights) freeze(ctx context.Context, verb, segment string, rng insight.Range, queries []report.Query) (s *fold.State, people *roaring.Bitmap, err error) {
 	keep := func(live *fold.State, members *roaring.Bitmap) error {
 		s, people = live.Freeze(report.Needs(live.Catalogue, queries...), false), members
 		return nil
 	}
 	if i.past != nil {
-		err = i.past.report(ctx, verb, segment, keep)
+		from := rng.From
+		if rng == (insight.Range{}) {
+			from = math.MinInt64
+		}
+		types := func(live *fold.State) []string { return report.Needs(live.Catalogue, queries...).Events }
+		err = i.past.report(ctx, verb, segment, types, from, keep)
 		return s, people, err
 	}
 	var failed error
@@ -321,7 +327,7 @@ func (i Insights) Funnel(ctx context.Context, q Funnel) (out FunnelReport, err e
 	if len(queries) > 0 {
 		queries[0].Group = q.By
 	}
-	s, people, err := i.freeze(ctx, "insights.funnel", q.Segment, queries)
+	s, people, err := i.freeze(ctx, "insights.funnel", q.Segment, rng, queries)
 	if err != nil {
 		return out, err
 	}
@@ -395,7 +401,8 @@ func (i Insights) Retention(ctx context.Context, q Retention) (out RetentionRepo
 	}
 	run := insight.Retention{Range: rng, Periods: q.Periods, Unbounded: q.Unbounded}
 	start, back := report.Query{Event: q.Start.Event, Where: q.Start.Where}, report.Query{Event: q.Return.Event, Where: q.Return.Where}
-	s, people, err := i.freeze(ctx, "insights.retention", q.Segment, []report.Query{start, back})
+	// A cohort is people whose first event of all lies in it, so all events are read, not only those in the range.
+	s, people, err := i.freeze(ctx, "insights.retention", q.Segment, insight.Range{}, []report.Query{start, back})
 	if err != nil {
 		return out, err
 	}

@@ -3,7 +3,10 @@ package cdp
 import (
 	"cmp"
 	"context"
+	"errors"
+	"fmt"
 	"iter"
+	"math"
 	"sync"
 	"time"
 
@@ -42,13 +45,15 @@ import (
 // What the platform did (segments entered and left, journeys, messages) is on the timeline when it happened by t, in both.
 //
 // The instant is any with something to know about, up to the client's clock: for KnownAt from the first arrival, for TrueAt from
-// the earliest time that anything has; otherwise every verb returns a [*PastError]. Fractions of a microsecond are cut off. When old
-// data will be removed some day, no instant before that can be asked about.
+// the earliest time that anything has; otherwise every verb returns a [*PastError]. Fractions of a microsecond are cut off.
 //
 // A Past is small and safe for concurrent use; copies of it share what they derived. The first question about everybody derives
 // identities and attributes from all changes up to the instant, in steps that hold intake up for some milliseconds at most; the
 // next ones use that again as long as nothing has changed it, and it is freed with the Past. Such questions wait for each other. A
 // report reads all its events in one step, as in the present. Questions about one person derive that person's part alone.
+//
+// A question that looks for events which were there at the instant and were dropped since ([EventType].Retention) is an error, a
+// [*DroppedError]: a segment with a window that lies within what is kept is answered, one that counts all events is not.
 type Past struct {
 	c         *Client
 	at        time.Time
@@ -91,6 +96,9 @@ func (p Past) Contains(ctx context.Context, segment, userID string) (in bool, er
 			failed = notFound("segment", segment)
 			return
 		}
+		if failed = p.missing(fmt.Sprintf("segment %q", segment), s.MissingFor(segment, p.instant.At)); failed != nil {
+			return
+		}
 		failed = p.of(s, fold.UserID, userID, func(past *fold.State, row uint32) { in = past.WasMember(segment, row) })
 	})
 	return in, cmp.Or(err, failed)
@@ -103,9 +111,12 @@ func (p Past) Members(ctx context.Context, segment string) iter.Seq2[Profile, er
 	return func(yield func(Profile, error) bool) {
 		var past *fold.Past
 		var rows *roaring.Bitmap
-		if err := p.derive(ctx, "past.members", func(s *fold.Past) error {
+		if err := p.derive(ctx, "past.members", func(live *fold.State, s *fold.Past) error {
 			if !s.Ask(segment) {
 				return notFound("segment", segment)
+			}
+			if err := p.missingForAll(live, segment); err != nil {
+				return err
 			}
 			s.AskAll()
 			return nil
@@ -142,7 +153,10 @@ func (p Past) Preview(ctx context.Context, seg Segment) (Set, error) {
 	}
 	var members func() *roaring.Bitmap
 	set := Set{c: p.c}
-	err = p.derive(ctx, "past.preview", func(past *fold.Past) (problem error) {
+	err = p.derive(ctx, "past.preview", func(live *fold.State, past *fold.Past) (problem error) {
+		if err := p.missing("the condition", live.MissingForCondition(seg.Name, body, p.instant.At)); err != nil {
+			return err
+		}
 		if members, problem = past.AskPreview(seg.Name, body); problem != nil {
 			return &DefinitionError{"segment", seg.Name, problem}
 		}
@@ -163,14 +177,21 @@ func (p Past) Profile(ctx context.Context, userID string) (Profile, error) {
 // the person was in, by today's conditions; since when is what was noted then, and the zero time where nothing was: for
 // TrueAt, and where the condition was another. Journeys are those the person was inside; at which node is not kept.
 func (p Past) Find(ctx context.Context, kind, id string) (out Profile, err error) {
-	err = p.person(ctx, "past.find", kind, id, func(s *fold.State, row uint32) { out = readProfile(s, row) })
+	err = p.person(ctx, "past.find", kind, id, func(live *fold.State) error { return p.missingForAll(live) },
+		func(s *fold.State, row uint32) { out = readProfile(s, row) })
 	return out, err
 }
 
 // Timeline returns what had happened to a person, newest first, like [Profiles.Timeline].
 func (p Past) Timeline(ctx context.Context, id string, opt *TimelineOptions) (out []TimelineEvent, err error) {
 	o := opt.withDefaults()
-	err = p.person(ctx, "past.timeline", o.Kind, id, func(s *fold.State, row uint32) { out = readTimeline(s, row, o) })
+	err = p.person(ctx, "past.timeline", o.Kind, id, func(live *fold.State) error {
+		types := o.Only
+		if len(types) == 0 {
+			types = live.PublicTypes()
+		}
+		return p.missing("the timeline", live.MissingForEvents(types, math.MinInt64, p.instant.At))
+	}, func(s *fold.State, row uint32) { out = readTimeline(s, row, o) })
 	return out, err
 }
 
@@ -203,10 +224,36 @@ func (p Past) check(s *fold.State) error {
 	return nil
 }
 
-// person reads one person's past state, which is derived and read under one lock.
-func (p Past) person(ctx context.Context, verb, kind, id string, read func(*fold.State, uint32)) error {
+// missing is the error of a question that looks for events that were dropped since; nil when it does not.
+func (p Past) missing(what string, m *fold.Missing) error {
+	if m == nil {
+		return nil
+	}
+	e := &DroppedError{Question: what, At: p.at, Event: m.Event, Before: utc(m.Until), Retention: m.Retention}
+	if m.From != math.MinInt64 {
+		e.From = utc(m.From)
+	}
+	return e
+}
+
+// missingForAll is missing for all segments, which profiles name; those named first come first.
+func (p Past) missingForAll(s *fold.State, first ...string) error {
+	for _, name := range append(first, s.SegmentNames()...) {
+		if err := p.missing(fmt.Sprintf("segment %q", name), s.MissingFor(name, p.instant.At)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// person reads one person's past state, which is derived and read under one lock. allowed says what the question misses.
+func (p Past) person(ctx context.Context, verb, kind, id string, allowed func(*fold.State) error, read func(*fold.State, uint32)) error {
 	var failed error
-	err := p.c.read(ctx, verb, func(s *fold.State) { failed = p.of(s, kind, id, read) })
+	err := p.c.read(ctx, verb, func(s *fold.State) {
+		if failed = allowed(s); failed == nil {
+			failed = p.of(s, kind, id, read)
+		}
+	})
 	return cmp.Or(err, failed)
 }
 
@@ -227,35 +274,54 @@ func (p Past) of(s *fold.State, kind, id string, read func(*fold.State, uint32))
 
 // ask finds the members of a segment, none for "", and hands them to use with the past state.
 func (p Past) ask(ctx context.Context, verb, segment string, use func(*fold.Past, *roaring.Bitmap) error) error {
-	return p.derive(ctx, verb, func(past *fold.Past) error {
+	return p.derive(ctx, verb, func(live *fold.State, past *fold.Past) error {
 		if !past.Ask(segment) {
 			return notFound("segment", segment)
 		}
-		return nil
+		return p.missing(fmt.Sprintf("segment %q", segment), live.MissingFor(segment, p.instant.At))
 	}, func(past *fold.Past) error { return use(past, past.Members(segment)) })
 }
 
-// report runs a report on the past state, for the members of a segment or for everybody.
-func (p Past) report(ctx context.Context, verb, segment string, fn func(*fold.State, *roaring.Bitmap) error) error {
-	if segment == "" {
-		return p.derive(ctx, verb, nil, func(past *fold.Past) error { return fn(past.State(), nil) })
-	}
-	return p.ask(ctx, verb, segment, func(past *fold.Past, members *roaring.Bitmap) error { return fn(past.State(), members) })
+// report runs a report on the past state, for the members of a segment or for everybody. It reads the events of some types from
+// an instant on, math.MinInt64 is all of them.
+func (p Past) report(ctx context.Context, verb, segment string, types func(*fold.State) []string, from int64, fn func(*fold.State, *roaring.Bitmap) error) error {
+	var members *roaring.Bitmap
+	return p.derive(ctx, verb, func(live *fold.State, past *fold.Past) error {
+		if segment != "" && !past.Ask(segment) {
+			return notFound("segment", segment)
+		}
+		return cmp.Or(p.missing("the report", live.MissingForEvents(types(live), from, p.instant.At)),
+			p.missing(fmt.Sprintf("segment %q", segment), live.MissingFor(segment, p.instant.At)))
+	}, func(past *fold.Past) error {
+		if segment != "" {
+			members = past.Members(segment)
+		}
+		return fn(past.State(), members)
+	})
 }
 
-// derive makes the past state of everybody ready for a question: prepare says what is asked (nil: nothing more), then all that
-// takes is done in steps, and use reads the answer. Each of these holds the engine's lock by itself.
-func (p Past) derive(ctx context.Context, verb string, prepare, use func(*fold.Past) error) error {
+// derive makes the past state of everybody ready for a question: prepare says what is asked, then all that takes is done in
+// steps, and use reads the answer. Each of these holds the engine's lock by itself. Where events are dropped between two of
+// them, all begins anew.
+func (p Past) derive(ctx context.Context, verb string, prepare func(live *fold.State, past *fold.Past) error, use func(*fold.Past) error) error {
 	p.everybody.mu.Lock()
 	defer p.everybody.mu.Unlock()
+	for {
+		if err := p.deriveOnce(ctx, verb, prepare, use); !errors.Is(err, fold.ErrDroppedMeanwhile) {
+			return err
+		}
+	}
+}
+
+func (p Past) deriveOnce(ctx context.Context, verb string, prepare func(live *fold.State, past *fold.Past) error, use func(*fold.Past) error) error {
 	var failed error
 	if err := p.c.read(ctx, verb, func(s *fold.State) {
 		if failed = p.check(s); failed != nil {
 			return
 		}
 		p.everybody.past = s.Past(p.instant, p.everybody.past)
-		if prepare != nil {
-			failed = prepare(p.everybody.past)
+		if failed = prepare(s, p.everybody.past); failed != nil {
+			p.everybody.past = nil // it may have begun to look for what it must not
 		}
 	}); err != nil || failed != nil {
 		return cmp.Or(err, failed)
@@ -271,6 +337,10 @@ func (p Past) derive(ctx context.Context, verb string, prepare, use func(*fold.P
 			return cmp.Or(err, failed)
 		}
 	}
-	err := p.c.engine.View(func(*fold.State) { failed = use(past) })
+	err := p.c.engine.View(func(*fold.State) {
+		if _, failed = past.Step(); failed == nil {
+			failed = use(past)
+		}
+	})
 	return cmp.Or(err, failed)
 }

@@ -66,6 +66,20 @@ type EventType struct {
 	Name       string `json:"name"`             // letters, digits and underscores
 	Policy     Policy `json:"policy,omitempty"` // default: Strict
 	Attributes Schema `json:"attributes,omitempty"`
+
+	// Retention is how long events are kept: a whole number and s, m, h, d or w, at least "7d". Default: "" keeps all for ever.
+	//
+	// Events are dropped in blocks of 8,192 in order of arrival, when all of a block are older, by their own time and by their
+	// arrival (and then up to 5.25 hours more, so that ids stay known for 7 days). So they are kept at least that long, and as
+	// long as no other block of the type has come. A block whose events started journeys that people are still inside, or
+	// of which messages are not sent yet, waits for these, and so do the blocks behind it. One event dated in the future holds
+	// its block until it is old.
+	//
+	// What is dropped is gone from timelines, segments, reports and questions about the past, and from the file once two more
+	// checkpoints are written; the texts of String attributes stay, each once. Members of segments that look further back are
+	// found anew at that instant, among those whose events went: such flips have the cause "retention", start no journeys, and
+	// the segment is limited (Segments.Limits). A shorter retention takes effect with the next tick; a longer one brings nothing back.
+	Retention string `json:"retention,omitempty"`
 }
 
 // Events are the verbs of event types. Get them from [Client.Events].

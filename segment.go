@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"iter"
 	"math"
+	"strings"
 	"time"
 
 	"github.com/RoaringBitmap/roaring/v2"
@@ -166,7 +167,7 @@ type Flip struct {
 	AnonymousID string // the person's first one
 	Time        time.Time
 	Entered     bool   // false: left
-	Cause       string // track, late (more than an hour after it happened), import, definition, merge, time or replay
+	Cause       string // track, late (more than an hour after it happened), import, definition, merge, time, replay or retention
 }
 
 // Flips returns who entered and left a segment, in order, from since on.
@@ -294,7 +295,7 @@ func (s Segments) Explain(ctx context.Context, name, userID string) (Explanation
 }
 
 // Plan returns how a segment's members are found, as text: what the condition says, then the operators, and what is left
-// to row-by-row evaluation; then, where it differs, how they are found when it is saved. Nothing falls back in silence.
+// to row-by-row evaluation; then, where it differs, how they are found when it is saved, and its Limits. Nothing falls back in silence.
 func (s Segments) Plan(ctx context.Context, name string) (string, error) {
 	var text string
 	known := false
@@ -306,11 +307,56 @@ func (s Segments) Plan(ctx context.Context, name string) (string, error) {
 		if kept != "" {
 			text += "\nwhen saved, to know when each member changes by time\n" + kept
 		}
+		found, _ := s.limits(st, name)
+		for _, l := range found {
+			text += "\n" + l.String()
+		}
 	})
 	if err == nil && !known {
 		err = notFound("segment", name)
 	}
 	return text, err
+}
+
+// Limit says that a segment looks further back than the events of a type are kept: it sees those that are left.
+type Limit struct {
+	Event     string        // the type
+	Retention string        // of the type; "" when it has none any more and events are gone all the same
+	Reach     time.Duration // how far before now the condition looks at most; 0 is all time
+}
+
+func (l Limit) String() string {
+	reach, kept := "all time", "some were dropped"
+	if l.Reach > 0 {
+		reach = "the last " + strings.TrimSuffix(strings.TrimSuffix(l.Reach.String(), "0s"), "0m")
+	}
+	if l.Retention != "" {
+		kept = "kept for " + l.Retention
+	}
+	return fmt.Sprintf("limited: it looks at events %q of %s; events of that type are %s", l.Event, reach, kept)
+}
+
+// Limits returns where a segment, or one that it asks for, looks further back than events are kept ([EventType].Retention), by
+// the definitions of now; none when it sees all that its condition asks for.
+func (s Segments) Limits(ctx context.Context, name string) (out []Limit, err error) {
+	known := false
+	err = s.c.read(ctx, "segments.limits", func(st *fold.State) { out, known = s.limits(st, name) })
+	if err == nil && !known {
+		err = notFound("segment", name)
+	}
+	return out, err
+}
+
+func (s Segments) limits(st *fold.State, name string) (out []Limit, known bool) {
+	found, known := st.LimitsOf(name, max(st.Now, s.c.Now().UnixMicro()))
+	for _, l := range found {
+		reach := time.Duration(0)
+		if l.Reach < math.MaxInt64/1000 {
+			reach = time.Duration(l.Reach) * time.Microsecond
+		}
+		out = append(out, Limit{l.Event, l.Retention, reach})
+	}
+	return out, known
 }
 
 // ExplainPlan finds who would be in a segment now, as Preview does, and returns each step of it as text: how many people

@@ -78,6 +78,25 @@ func (c Calendar) Stay(name string, t int64) (enters, leaves int64) {
 	return c.start(day, r.unit, 1-r.to), c.start(day, r.unit, 1-r.from)
 }
 
+// RangeReach is how long before now the start of a range lies at most, math.MaxInt64 where it has none.
+func RangeReach(name string) int64 {
+	r, ok := rangeUnits[name]
+	if !ok {
+		return math.MaxInt64
+	}
+	return UnitReach(r.unit, -r.from)
+}
+
+// UnitReach is how long before now the start of the unit lies at most that lies n units before the one which holds now; "" is
+// no unit. Two hours are for changes of the clock.
+func UnitReach(unit string, n int) int64 {
+	days := map[string]int64{"day": 1, "week": 7, "month": 31, "quarter": 92, "year": 366}[unit]
+	if days == 0 {
+		return 0
+	}
+	return (days*int64(n+1)*24 + 2) * 3_600_000_000
+}
+
 // Start returns the start of the unit that lies n units after the one which holds t.
 func (c Calendar) Start(t int64, unit string, n int) int64 { return c.start(c.date(t), unit, n) }
 

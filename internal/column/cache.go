@@ -1,6 +1,9 @@
 package column
 
-import "sync"
+import (
+	"slices"
+	"sync"
+)
 
 // Cache bounds the memory of the chunks that can be read again. All tables of a portal share one.
 //
@@ -51,6 +54,9 @@ func (c *Cache) add(s *slot, p *page) *page {
 		return p
 	}
 	s.page.Store(p)
+	if s.forgotten { // a frozen copy reads what was dropped, and goes with it
+		return p
+	}
 	if s.counted = p.size(); s.counted == 0 {
 		return p // nothing to be gained by dropping it
 	}
@@ -60,6 +66,31 @@ func (c *Cache) add(s *slot, p *page) *page {
 		c.step()
 	}
 	return p
+}
+
+// forget takes slots out whose rows were dropped. Who has a frozen copy keeps their pages; they are not counted any more.
+func (c *Cache) forget(slots []*slot) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	any := false
+	for _, s := range slots {
+		if s == absentSlot { // which all tables share
+			continue
+		}
+		if s.counted > 0 {
+			any = true
+			c.used -= s.counted
+		}
+		if s.counted = 0; s.cold != nil {
+			s.page.Store(s.cold)
+			s.cold = nil
+		}
+		s.forgotten = true
+	}
+	if any {
+		c.ring = slices.DeleteFunc(c.ring, func(s *slot) bool { return s.forgotten })
+		c.hand = 0
+	}
 }
 
 // step lets the hand look at one page.

@@ -138,12 +138,14 @@ type slot struct {
 	page atomic.Pointer[page] // nil: to be had from the cache, or read from the table's source
 	stats
 	fixed   bool   // never dropped: it was read from a format without a directory
+	dropped bool   // its rows were let go (Table.Drop)
 	entries uint32 // Dict: entries there were at the end of this chunk
 	epoch   uint64
 	ranked  atomic.Pointer[ranked] // of a vector's chunk that a frozen copy sees; nil before anybody asked
 	// Under the cache's lock: the page that nobody has read since the hand came by, and the bytes counted for it.
-	cold    *page
-	counted int64
+	cold      *page
+	counted   int64
+	forgotten bool // its rows were dropped: it is not counted again
 }
 
 // stats are what a full chunk's cells are like.

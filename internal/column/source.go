@@ -56,8 +56,11 @@ type LoadError struct {
 
 func (e *LoadError) Error() string {
 	advice := ""
-	if errors.Is(e.Err, ErrDamaged) {
+	switch {
+	case errors.Is(e.Err, ErrDamaged):
 		advice = "; restore a backup"
+	case errors.Is(e.Err, ErrDropped):
+		advice = " by the retention of events while a question was at work; ask again"
 	}
 	return fmt.Sprintf("column: table %s chunk %d column %s cannot be read: %v%s", e.Table, e.Chunk, e.Column, e.Err, advice)
 }

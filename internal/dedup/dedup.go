@@ -143,6 +143,9 @@ func (s *Set) Bounds() Bounds {
 	return b
 }
 
+// Advance moves the clock, as Seen and Add do.
+func (s *Set) Advance(now int64) { s.advance(now) }
+
 // advance moves the clock and lets go of the generations that lie wholly before the window.
 func (s *Set) advance(now int64) {
 	s.now = max(s.now, now)

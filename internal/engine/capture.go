@@ -31,6 +31,8 @@ type manifest struct {
 	// Tables and By are in a marker only: the rows of each table, and a random number.
 	Tables map[string]int `json:"tables,omitempty"`
 	By     uint64         `json:"by,omitempty"`
+	// Emptied is how many chunks of each table had no cells in the store any more, at least.
+	Emptied map[string]int `json:"emptied,omitempty"`
 }
 
 const parts = "$manifest"
@@ -47,6 +49,7 @@ type kept struct {
 	position uint64
 	tables   map[string]int // rows of each
 	parts    int            // of the manifest
+	dropped  map[string]fold.Dropped
 }
 
 // made is a checkpoint, encoded: what goes before the manifest's own key, and that.
@@ -87,8 +90,8 @@ func (c *checkpointer) begin(e *Engine) []change {
 		return c.whole(e, captured)
 	}
 	c.under = &capturing{encoded: make(chan made, 1), since: c.since}
-	to, sequence := c.under.encoded, c.sequence()
-	e.background.Go(func() { to <- e.encode(captured, sequence) })
+	to, sequence, emptied := c.under.encoded, c.sequence(), maps.Clone(c.emptied)
+	e.background.Go(func() { to <- e.encode(captured, sequence, emptied) })
 	return nil
 }
 
@@ -102,7 +105,7 @@ func (c *checkpointer) sequence() uint64 {
 
 // whole is a checkpoint in one piece. It takes the place of one that another process may have under way.
 func (c *checkpointer) whole(e *Engine, captured *fold.Capture) (side []change) {
-	m := e.encode(captured, c.sequence())
+	m := e.encode(captured, c.sequence(), maps.Clone(c.emptied))
 	side = append(m.pieces, m.manifest, change{key: e.keys.Checkpoint(0)})
 	return append(side, c.count(e, m.kept, c.since)...)
 }
@@ -119,7 +122,7 @@ func (c *checkpointer) count(e *Engine, m kept, covers int64) (side []change) {
 }
 
 // encode makes a checkpoint's partial chunks and its manifest. It may run while the state goes on.
-func (e *Engine) encode(captured *fold.Capture, sequence uint64) made {
+func (e *Engine) encode(captured *fold.Capture, sequence uint64, emptied map[string]int) made {
 	m := made{kept: kept{sequence: sequence, tables: map[string]int{}}}
 	for _, t := range captured.Tables {
 		m.tables[t.Name()] = t.Len()
@@ -128,8 +131,8 @@ func (e *Engine) encode(captured *fold.Capture, sequence uint64) made {
 		}
 	}
 	state := captured.Manifest()
-	m.position = state.Position
-	b := marshal(manifest{Sequence: sequence, State: state})
+	m.position, m.dropped = state.Position, state.Dropped
+	b := marshal(manifest{Sequence: sequence, State: state, Emptied: emptied})
 	if len(b) > partBytes {
 		for ; len(b) > 0; m.parts++ {
 			n := min(len(b), partBytes)

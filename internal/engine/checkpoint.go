@@ -4,6 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"strings"
+	"sync/atomic"
 
 	"github.com/embedcdp/cdp/internal/column"
 	"github.com/embedcdp/cdp/internal/fold"
@@ -21,7 +24,9 @@ import (
 //     in slices; the last one has the manifest's own key, which makes the checkpoint count. What is small is encoded and
 //     written at once;
 //     (It waits while a segment is being built: what that began with is in the log and nowhere else.)
-//  3. two checkpoints are kept, and the log behind the older one is deleted, a few batches a commit.
+//  3. two checkpoints are kept, and the log behind the older one is deleted, a few batches a commit;
+//  4. chunks of events that retention had dropped before both checkpoints are written anew without their cells, a few a
+//     commit: nobody needs them any more but a question that began before.
 //
 // A damaged newest checkpoint therefore costs the time to fold a longer tail, never data.
 type checkpointer struct {
@@ -30,6 +35,7 @@ type checkpointer struct {
 	looked   int64          // the state's sequence when full chunks were last looked for
 	kept     []kept         // newest last, at most two
 	trimmed  uint64         // the log up to here is deleted
+	emptied  map[string]int // chunks of each table that have no cells in the store any more
 	under    *capturing     // the checkpoint that is being made; nil when none is
 	litter   *kept          // what one that was never finished left in the store
 	after    []func()       // what the pieces under way mean once they are committed
@@ -58,7 +64,7 @@ func (c *checkpointer) piece(e *Engine) (side []change) {
 			}
 		}
 	}
-	return append(side, c.trim(e)...)
+	return append(append(side, c.trim(e)...), c.empty(e)...)
 }
 
 // wrote notes that a batch and the pieces with it are in the store.
@@ -105,9 +111,20 @@ func (c *checkpointer) sealNext(e *Engine, enough int) (side []change, all bool)
 
 // setSource lets a table read its sealed chunks from the store again.
 func (e *Engine) setSource(t *column.Table) {
+	emptied := e.emptiedOf(t.Name())
 	t.SetSource(e.cache, func(k int, read func([]byte) error) error {
-		return e.readChunk(e.idle, t.Name(), k, 0, read)
+		err := e.readChunk(e.idle, t.Name(), k, 0, read)
+		if k < int(emptied.Load()) { // what was read may be without its cells already
+			return column.ErrDropped
+		}
+		return err
 	})
+}
+
+// emptiedOf is how many chunks of a table have no cells in the store any more, or will not have in a moment.
+func (e *Engine) emptiedOf(table string) *atomic.Int64 {
+	n, _ := e.emptied.LoadOrStore(table, new(atomic.Int64))
+	return n.(*atomic.Int64)
 }
 
 // readChunk calls read with a chunk; sequence is that of the checkpoint of a partial one, 0 for one that is sealed.
@@ -135,6 +152,39 @@ func (c *checkpointer) trim(e *Engine) (side []change) {
 	}
 	if side != nil {
 		c.after = append(c.after, func() { c.trimmed = to })
+	}
+	return side
+}
+
+// empty writes a few chunks anew whose events both checkpoints say were dropped. What is left of them are the strings that they
+// were the first to have. One that was written anew twice, after a crash, is the same.
+func (c *checkpointer) empty(e *Engine) (side []change) {
+	if len(c.kept) < 2 {
+		return nil
+	}
+	dropped := c.kept[0].dropped // what the older one says holds for the newer one too
+	var counts map[string]int
+	for _, t := range e.state.Tables() {
+		name := t.Name()
+		event, ok := strings.CutPrefix(name, "events/")
+		if !ok {
+			continue
+		}
+		to := min(int(dropped[event].Rows)/column.ChunkRows, c.emptied[name]+trimPerCommit-len(side))
+		if c.emptied[name] >= to {
+			continue
+		}
+		e.emptiedOf(name).Store(int64(to))
+		for k := c.emptied[name]; k < to; k++ {
+			side = append(side, change{key: e.keys.Block(name, uint32(k), 0), value: t.EncodeChunk(nil, k)})
+		}
+		if counts == nil {
+			counts = maps.Clone(c.emptied)
+		}
+		counts[name] = to
+	}
+	if side != nil {
+		c.after = append(c.after, func() { c.emptied = counts })
 	}
 	return side
 }
@@ -189,6 +239,11 @@ func (e *Engine) writeCheckpoint() error {
 			return ignoreLost(err)
 		}
 	}
+	for side := c.empty(e); side != nil; side = c.empty(e) {
+		if err := write(side); err != nil {
+			return ignoreLost(err)
+		}
+	}
 	return nil
 }
 
@@ -212,9 +267,9 @@ func (e *Engine) load(ctx context.Context) error {
 	}
 	var found []kept
 	for _, m := range manifests {
-		found = append(found, kept{m.Sequence, m.State.Position, m.State.Tables, m.Parts})
+		found = append(found, kept{m.Sequence, m.State.Position, m.State.Tables, m.Parts, m.State.Dropped})
 	}
-	c.sealed = map[string]int{}
+	c.sealed, c.emptied = map[string]int{}, map[string]int{}
 	c.trimmed = first - 1
 	end := uint64(0)
 	if err := e.store.View(ctx, func(r store.Reader) (err error) { end, err = e.end(r); return err }); err != nil {
@@ -234,6 +289,7 @@ func (e *Engine) load(ctx context.Context) error {
 		for name, rows := range found[i].tables {
 			c.sealed[name] = rows / column.ChunkRows
 		}
+		maps.Copy(c.emptied, manifests[i].Emptied)
 	}
 	if e.state == nil {
 		if first > 1 {

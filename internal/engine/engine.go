@@ -68,6 +68,7 @@ type Engine struct {
 	state *fold.State
 
 	cache      *column.Cache // of the chunks of every table
+	emptied    sync.Map      // by table, how many of its chunks have no cells in the store any more: *atomic.Int64
 	checkpoint checkpointer
 	buf        []byte
 	background sync.WaitGroup

@@ -1,6 +1,8 @@
 package exec
 
 import (
+	"iter"
+
 	"github.com/RoaringBitmap/roaring/v2"
 
 	"github.com/embedcdp/cdp/internal/celenv"
@@ -37,6 +39,7 @@ type Source interface {
 
 // Events is the table of one type of event, a row an event in the order of arrival.
 type Events struct {
+	First  int // rows before it were dropped: a multiple of column.ChunkRows
 	Rows   int
 	Time   *column.Column                   // Int64, never absent
 	Person *column.Column                   // Uint32: the row it came for; Canonical says whose that is
@@ -44,4 +47,10 @@ type Events struct {
 	Attr   func(name string) *column.Column // nil when there is none
 }
 
-func (e *Events) chunks() int { return (e.Rows + column.ChunkRows - 1) / column.ChunkRows }
+// chunks yields the numbers of the chunks that have rows.
+func (e *Events) chunks() iter.Seq[int] {
+	return func(yield func(int) bool) {
+		for k := e.First / column.ChunkRows; k*column.ChunkRows < e.Rows && yield(k); k++ {
+		}
+	}
+}

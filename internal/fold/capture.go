@@ -40,6 +40,14 @@ func (s *State) Capture() *Capture {
 		m.Tables[t.Name()] = t.Len()
 		c.Tables = append(c.Tables, t.Freeze())
 	}
+	for _, t := range s.types {
+		if t.gone.Rows > 0 {
+			if m.Dropped == nil {
+				m.Dropped = map[string]Dropped{}
+			}
+			m.Dropped[t.def.Name] = t.gone
+		}
+	}
 	for _, key := range slices.Sorted(maps.Keys(s.flows)) {
 		m.Flows = append(m.Flows, *s.flows[key])
 	}

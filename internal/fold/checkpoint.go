@@ -36,6 +36,8 @@ type Manifest struct {
 	Handles  uint32         `json:"handles"`
 	Seen     dedup.Bounds   `json:"seen"`
 
+	Dropped map[string]Dropped `json:"dropped,omitempty"` // by event type: what retention has taken
+
 	Flows      []FlowRun   `json:"flows,omitempty"`
 	Outbox     []savedSend `json:"outbox,omitempty"`
 	Missed     [][2]string `json:"missed,omitempty"` // objects that were looked for and not there
@@ -74,10 +76,11 @@ func (s *State) loadRef(r uint64) (eventRef, error) {
 		return eventRef{}, nil
 	}
 	r--
-	if typ := r >> 40; typ >= uint64(len(s.types)) || int(r&(1<<40-1)) >= s.types[typ].tab.Len() {
+	typ, i := r>>40, int(r&(1<<40-1))
+	if typ >= uint64(len(s.types)) || i >= s.types[typ].tab.Len() || i < int(s.types[typ].gone.Rows) {
 		return eventRef{}, fmt.Errorf("a reference to an event that is not there")
 	}
-	return eventRef{s.types[r>>40], uint32(r & (1<<40 - 1))}, nil
+	return eventRef{s.types[typ], uint32(i)}, nil
 }
 
 // Load makes the state that a manifest and the chunks of its tables stand for. chunk calls read with chunk k of a table and
@@ -172,6 +175,9 @@ func (l *loader) tables() error {
 			if err := l.table(name); err != nil {
 				return err
 			}
+			if err := l.drop(name); err != nil {
+				return err
+			}
 			return l.lists(name)
 		})
 	}
@@ -216,6 +222,22 @@ func (l *loader) profiles() error {
 	return nil
 }
 
+// drop lets go of what retention has taken: of chunks that are still whole in the store too.
+func (l *loader) drop(table string) error {
+	name, ok := strings.CutPrefix(table, "events/")
+	d := l.m.Dropped[name]
+	if !ok || d.Rows == 0 {
+		return nil
+	}
+	t := l.s.typeNamed[name]
+	if d.Rows%column.ChunkRows != 0 || int(d.Rows) >= t.tab.Len() {
+		return fmt.Errorf("table %q: retention has taken %d of %d rows, which is no number of whole chunks", table, d.Rows, t.tab.Len())
+	}
+	t.gone = d
+	t.tab.Drop(int(d.Rows) / column.ChunkRows)
+	return nil
+}
+
 // lists rebuilds each profile's list of the events of one type. Other tables have none.
 func (l *loader) lists(table string) error {
 	name, ok := strings.CutPrefix(table, "events/")
@@ -224,14 +246,14 @@ func (l *loader) lists(table string) error {
 	}
 	t := l.s.typeNamed[name]
 	rows, times, last := t.row.Cursor(), t.time.Cursor(), -1
-	for i := range uint32(t.tab.Len()) {
+	for i := t.gone.Rows; int(i) < t.tab.Len(); i++ {
 		if last = max(last, int(rows.Uint(i))); last >= l.m.Rows {
 			return fmt.Errorf("table %q, row %d: profile %d is not there", table, i, last)
 		}
 	}
 	t.heads.Grow(last + 1)
 	t.prev.Grow(t.tab.Len())
-	for i := range uint32(t.tab.Len()) {
+	for i := t.gone.Rows; int(i) < t.tab.Len(); i++ {
 		t.link(i, rows.Uint(i), times.Int(i))
 	}
 	return nil
@@ -413,6 +435,11 @@ func (l *loader) deadlines() error {
 				return errDeadlines
 			}
 			l.s.insertLater(at, dueItem(kind, uint32(row), uint32(subject)))
+		case dueRetention:
+			if subject >= uint64(len(l.s.types)) {
+				return errDeadlines
+			}
+			l.s.dropAgain(l.s.types[subject], at)
 		default:
 			return errDeadlines
 		}

@@ -276,6 +276,9 @@ func (s *State) prepareEvent(name string, body []byte) (func(), error) {
 	if err := d.Attributes.Check(fmt.Sprintf("event %q", name), 0); err != nil {
 		return nil, err
 	}
+	if err := checkRetention(d.Retention); err != nil {
+		return nil, err
+	}
 	if err := s.checkRefs(d.Attributes); err != nil {
 		return nil, err
 	}
@@ -332,6 +335,7 @@ func (s *State) setEventType(d *schema.EventType) *eventType {
 	t.setDef(d)
 	clear(s.batch.columns)
 	s.rebuildCatalogue()
+	s.setRetention(t)
 	return t
 }
 

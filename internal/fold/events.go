@@ -35,7 +35,11 @@ type eventType struct {
 	unordered *roaring.Bitmap   // rows whose list is not in order of time
 	lates     map[uint32]uint32 // by row: how many events came late and were put in their place
 	watches   []watch           // the segments that read this type
-	starts    []*journeyDef
+
+	keep   int64   // how long its events are kept in microseconds; 0 for ever (retention.go)
+	gone   Dropped // what retention has taken
+	dropAt int64   // when the next is due; 0 no time is known
+	starts []*journeyDef
 }
 
 // attrColumn is one attribute of an event type.
@@ -288,6 +292,9 @@ func (s *State) appendEvent(t *eventType, row uint32, at int64, id []byte, sourc
 		setCell(c.col.col, i, c.bytes)
 	}
 	t.link(i, row, at)
+	if t.keep > 0 && i&(column.ChunkRows-1) == 0 { // the block before is full
+		s.scheduleRetention(t)
+	}
 	s.mix(uint64(row)<<32 | uint64(i))
 	return i
 }

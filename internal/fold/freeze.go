@@ -48,7 +48,7 @@ func (s *State) Freeze(d celenv.Deps, lists bool) *State {
 }
 
 func (t *eventType) freeze(lists bool) *eventType {
-	f := &eventType{id: t.id, def: t.def, cols: make(map[string]*attrColumn, len(t.cols)), earliest: t.earliest, latest: t.latest}
+	f := &eventType{id: t.id, def: t.def, cols: make(map[string]*attrColumn, len(t.cols)), earliest: t.earliest, latest: t.latest, keep: t.keep, gone: t.gone}
 	f.setTable(t.tab.Freeze())
 	for name, c := range t.cols {
 		f.cols[name] = &attrColumn{name: name, decl: c.decl, def: c.def, col: f.tab.Column(name)}
@@ -59,7 +59,7 @@ func (t *eventType) freeze(lists bool) *eventType {
 		f.heads, f.prev = column.NewVector(column.Uint32), column.NewVector(column.Uint32)
 		f.unlisted = sync.OnceFunc(func() {
 			f.prev.Grow(f.tab.Len())
-			for i := range uint32(f.tab.Len()) {
+			for i := f.gone.Rows; int(i) < f.tab.Len(); i++ {
 				row := f.row.Uint(i)
 				f.heads.Grow(int(row) + 1)
 				f.prev.SetUint(i, f.heads.Uint(row))

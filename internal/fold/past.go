@@ -30,12 +30,13 @@ type Instant struct {
 // horizon is what a past state sees: how many rows of each table, and up to which time.
 type horizon struct {
 	Instant
-	events                                         []int // by type
+	events                                         []int    // by type
+	dropped                                        []uint32 // by type: the rows that retention had taken when it was asked
 	identifiers, links, sets, flips, objs, defined int
 }
 
 func (h *horizon) equal(o *horizon) bool {
-	return h.samePeople(o) && slices.Equal(h.events, o.events) && h.flips == o.flips && h.objs == o.objs
+	return h.samePeople(o) && slices.Equal(h.events, o.events) && slices.Equal(h.dropped, o.dropped) && h.flips == o.flips && h.objs == o.objs
 }
 
 // samePeople says whether identity and attributes are the same.
@@ -60,7 +61,12 @@ func (s *State) horizon(t Instant) *horizon {
 		return arrivedBy(tab, tab.Column(arrived), t.At)
 	}
 	for _, typ := range s.types {
-		h.events = append(h.events, length(typ.tab, "$a"))
+		n := typ.tab.Len()
+		if t.Known {
+			first := int(typ.gone.Rows)
+			n = first + sort.Search(n-first, func(i int) bool { return typ.arrived.Int(uint32(first+i)) > t.At })
+		}
+		h.events, h.dropped = append(h.events, n), append(h.dropped, typ.gone.Rows)
 	}
 	h.identifiers, h.links, h.sets = length(s.identifiers, "t"), length(s.links, "t"), length(s.sets, "a")
 	h.flips = arrivedBy(s.flips, s.flips.Column("t"), t.At) // what the platform did, it did at the time it noted
@@ -233,8 +239,12 @@ func (p *Past) AskPreview(name string, body []byte) (members func() *roaring.Bit
 	return func() *roaring.Bitmap { return seg.members }, nil
 }
 
-// Step does a little of what is left, and says whether that was all.
+// Step does a little of what is left, and says whether that was all. ErrDroppedMeanwhile means that the past is to be asked for
+// anew.
 func (p *Past) Step() (done bool, err error) {
+	if p.stale() {
+		return false, ErrDroppedMeanwhile
+	}
 	if p.replay != nil {
 		if done, err = p.replay.step(pastChanges); done {
 			p.replay = nil

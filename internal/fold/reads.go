@@ -355,7 +355,8 @@ type EventTable struct {
 	Row    *column.Column
 	Seq    *column.Column
 	Source *column.Column
-	Len    int   // the first rows, which count
+	First  int   // retention has dropped the rows before it
+	Len    int   // the first rows, which count but for those
 	Until  int64 // later ones do not count
 }
 
@@ -365,9 +366,9 @@ func (s *State) EventTable(name string) (EventTable, bool) {
 	if t == nil {
 		return EventTable{}, false
 	}
-	out := EventTable{t.tab, t.time, t.row, t.seq, t.source, t.tab.Len(), math.MaxInt64}
+	out := EventTable{t.tab, t.time, t.row, t.seq, t.source, int(t.gone.Rows), t.tab.Len(), math.MaxInt64}
 	if s.past != nil {
-		out.Len, out.Until = s.past.length(t), s.past.until()
+		out.Len, out.Until = max(s.past.length(t), out.First), s.past.until()
 	}
 	return out, true
 }
@@ -378,7 +379,7 @@ func (s *State) EventAt(name string, i uint32) roweval.Event { return eventRef{s
 // EventCount is the number of events of a type.
 func (s *State) EventCount(name string) int {
 	if t := s.typeNamed[name]; t != nil {
-		return t.tab.Len()
+		return t.kept()
 	}
 	return 0
 }

@@ -50,15 +50,16 @@ func (s *seenIDs) wait() (*dedup.Set, error) {
 func rebuildSeen(types []*eventType, bounds dedup.Bounds) *seenIDs {
 	s := &seenIDs{built: make(chan struct{})}
 	var queues []*idQueue
-	events := 0
+	events, dropped := 0, uint64(0)
 	for _, t := range types {
 		if t.def.System && !userMay[t.def.Name] || t.tab.Len() == 0 {
 			continue // the platform's own events have no ids of callers
 		}
 		f := t.tab.Freeze()
-		q := &idQueue{typ: t.id, rows: uint32(f.Len()), table: f, seq: f.Column("$q").Cursor(), arrived: f.Column("$a").Cursor(), id: f.Column("$id").Cursor()}
-		q.head = q.seq.Int(0)
-		events += f.Len()
+		q := &idQueue{typ: t.id, i: t.gone.Rows, rows: uint32(f.Len()), table: f, seq: f.Column("$q").Cursor(), arrived: f.Column("$a").Cursor(), id: f.Column("$id").Cursor()}
+		q.head = q.seq.Int(q.i)
+		events += t.kept()
+		dropped += uint64(t.gone.Rows)
 		queues = append(queues, q)
 	}
 	bounds.IDs = min(bounds.IDs, events)
@@ -66,7 +67,7 @@ func rebuildSeen(types []*eventType, bounds dedup.Bounds) *seenIDs {
 		defer s.done()
 		s.set = dedup.New(dedup.Config{Resume: bounds})
 		defer column.Recover(&s.err)
-		s.err = s.build(queues, bounds.First)
+		s.err = s.build(queues, dropped, bounds.First)
 	}()
 	return s
 }
@@ -80,11 +81,12 @@ type idQueue struct {
 	seq, arrived, id column.Cursor
 }
 
-// build adds the ids in the order in which their events came, but for those before number first.
-func (s *seenIDs) build(queues []*idQueue, first uint64) error {
+// build adds the ids in the order in which their events came, but for those before number first. Retention has dropped some
+// events, all of them before that number.
+func (s *seenIDs) build(queues []*idQueue, dropped, first uint64) error {
 	var key []byte
 	last := int64(0)
-	for added := uint64(0); ; added++ {
+	for added := dropped; ; added++ {
 		q := &idQueue{head: math.MaxInt64}
 		for _, other := range queues {
 			if other.head < q.head {
@@ -119,7 +121,7 @@ func dedupKey(dst []byte, typ uint32, id []byte) []byte {
 // sameID says whether the event that came as number seq of all is of this type and has this id. The set keeps only
 // that number. It is searched for when a hash was met again, which hardly ever happens for a new id.
 func (t *eventType) sameID(seq int64, id []byte) bool {
-	i, n := 0, t.tab.Len()
+	i, n := int(t.gone.Rows), t.tab.Len()
 	for i < n {
 		if m := (i + n) / 2; t.seq.Int(uint32(m)) < seq {
 			i = m + 1

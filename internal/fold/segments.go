@@ -39,6 +39,7 @@ type segment struct {
 	live     *live.Program // the same, as events come
 	expr     *celenv.Expr
 	deps     celenv.Deps
+	reach    map[string]int64 // how far back it looks, by event type: see plan.Reach
 	logical  plan.Node
 	plan     plan.Physical // who is a member at an instant
 	rank     int           // above every segment it asks for
@@ -149,7 +150,7 @@ func (s *State) setSegment(d *SegmentDef, expr *celenv.Expr, prog *roweval.Progr
 
 // setProgram gives a segment its compiled condition and the plan to find its members from nothing.
 func (s *State) setProgram(seg *segment, expr *celenv.Expr, prog *roweval.Program) {
-	seg.expr, seg.prog = expr, prog
+	seg.expr, seg.prog, seg.reach = expr, prog, reachOf(expr)
 	seg.logical = plan.Simplify(plan.Logical(expr))
 	seg.plan = plan.Build(seg.logical, s.planStats())
 	s.setLive(seg)
@@ -166,7 +167,7 @@ func (s *State) planStats() plan.Stats {
 		},
 		HasEvent: func(typ string) uint64 {
 			if t := s.typeNamed[typ]; t != nil {
-				return uint64(t.tab.Len())
+				return uint64(t.kept())
 			}
 			return 0
 		}, Future: s.hasFuture}

@@ -196,9 +196,11 @@ const (
 	CauseTime   Cause = 5 // time passed
 	CauseReplay Cause = 6 // a rejected event was accepted after all
 	CauseLate   Cause = 7 // an event came more than the grace after it happened
+
+	CauseRetention Cause = 8 // events were dropped
 )
 
-var causeNames = [...]string{"", "track", "import", "definition", "merge", "time", "replay", "late"}
+var causeNames = [...]string{"", "track", "import", "definition", "merge", "time", "replay", "late", "retention"}
 
 func (c Cause) String() string { return causeNames[c] }
 

@@ -9,6 +9,8 @@ const (
 	dueEvent   = 3 // an event dated in the future happens: index, type id
 	dueHistory = 4 // the same for one that was imported or replayed, which starts no journey
 	dueObject  = 5 // a version of an object dated in the future holds: row of the table
+
+	dueRetention = 6 // the oldest events of a type are older than they are kept: type id
 )
 
 func dueItem(kind uint8, row, subject uint32) deadline.Item {
@@ -42,6 +44,8 @@ func (s *State) fire(at int64, it deadline.Item) {
 		}
 		s.touchDue(seg, it.Row, at)
 		s.settleRow(it.Row, at)
+	case dueRetention:
+		s.retain(s.types[it.Subject], at)
 	case dueObject:
 		delete(s.later, it)
 		s.objectHolds(it.Row)

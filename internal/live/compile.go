@@ -16,7 +16,7 @@ func Compile(n plan.Node, src Source) (*Program, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := &Program{root: root, watches: c.watches}
+	p := &Program{root: root, watches: c.watches, aggregates: c.aggregates}
 	p.rises, p.falls = root.moved()
 	return p, nil
 }
@@ -25,6 +25,8 @@ type compiler struct {
 	src     Source
 	cal     celenv.Calendar
 	watches []Watch
+
+	aggregates []*aggregate
 }
 
 // node compiles what it can; a part that it cannot is asked in CEL.
@@ -294,6 +296,7 @@ func (c *compiler) aggregate(a plan.Aggregate) reading {
 		}
 	}
 	c.watch(a.Events, nil)
+	c.aggregates = append(c.aggregates, out)
 	return out
 }
 

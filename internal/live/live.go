@@ -85,6 +85,14 @@ type Program struct {
 	root         node
 	watches      []Watch
 	rises, falls bool
+	aggregates   []*aggregate
+}
+
+// Forget lets go of what is kept of the events of a row (running.go): some of them are no more.
+func (p *Program) Forget(row uint32) {
+	for _, a := range p.aggregates {
+		delete(a.running, row)
+	}
 }
 
 // Holds tells whether the condition is true for a person, and the earliest instant after Now at which that can change with

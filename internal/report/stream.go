@@ -119,7 +119,7 @@ type source struct {
 }
 
 func (src *source) run() insight.Run {
-	run := insight.Run{Chunks: src.chunks(0, src.chunkCount(), true)}
+	run := insight.Run{Chunks: src.chunks(src.firstChunk(), src.chunkCount(), true)}
 	if src.far == nil { // it learns names as it goes
 		run.Split = src.split
 	}
@@ -140,7 +140,7 @@ func (src *source) filter(where string) error {
 	}
 	workers := min(runtime.GOMAXPROCS(0), max(len(src.keep), 1))
 	parallel.Do(workers, func(w int) {
-		for k := w; k < len(src.keep); k += workers {
+		for k := src.firstChunk() + w; k < len(src.keep); k += workers {
 			if mark != nil {
 				src.keep[k] = mark(k)
 			} else {
@@ -158,7 +158,7 @@ func (src *source) inBulk(expr *celenv.Expr) func(k int) []uint64 {
 		return nil
 	}
 	t := src.table
-	ev := &exec.Events{Rows: t.Table.Len(), Time: t.Time, Person: t.Row, Source: t.Source, Attr: t.Table.Column}
+	ev := &exec.Events{First: t.First, Rows: t.Table.Len(), Time: t.Time, Person: t.Row, Source: t.Source, Attr: t.Table.Column}
 	if w, ok := exec.NewWhere(plan.Logical(expr), ev, celenv.CalendarOf(expr.Catalogue()), src.s.Now); ok {
 		return w.Mark
 	}
@@ -253,7 +253,9 @@ func (src *source) name(code uint32) string {
 	return src.group.Dict().String(code)
 }
 
-// chunkCount is the number of chunks with rows that count.
+// firstChunk is the first chunk that retention has left, and chunkCount the one behind the last with rows that count.
+func (src *source) firstChunk() int { return src.table.First / column.ChunkRows }
+
 func (src *source) chunkCount() int { return (src.table.Len + column.ChunkRows - 1) / column.ChunkRows }
 
 // rows returns how many rows of chunk k count, but for those that are too late.
@@ -262,9 +264,10 @@ func (src *source) rows(k int) int { return min(column.ChunkRows, src.table.Len-
 // split cuts the table's chunks into n sequences.
 func (src *source) split(n int) []iter.Seq[insight.Chunk] {
 	out := make([]iter.Seq[insight.Chunk], n)
-	all := src.chunkCount()
+	first := src.firstChunk()
+	all := src.chunkCount() - first
 	for i := range out {
-		out[i] = src.chunks(all*i/n, all*(i+1)/n, false)
+		out[i] = src.chunks(first+all*i/n, first+all*(i+1)/n, false)
 	}
 	return out
 }

@@ -80,7 +80,8 @@ type EventType struct {
 	Name       string `json:"name"`
 	Policy     Policy `json:"policy,omitempty"` // "" means Strict
 	Attributes Attrs  `json:"attributes,omitempty"`
-	System     bool   `json:"system,omitempty"` // written by the platform itself
+	Retention  string `json:"retention,omitempty"` // a duration; "" keeps events for ever
+	System     bool   `json:"system,omitempty"`    // written by the platform itself
 }
 
 // ObjectType is a declared business object, such as product or store.

@@ -1,0 +1,84 @@
+package fold
+
+import (
+	"errors"
+	"math"
+
+	"github.com/embedcdp/cdp/internal/plan"
+)
+
+// This file is what a past state does not answer: an event that was there at its instant, and was dropped since.
+
+// Missing says that a question about the past looks for events that were dropped since.
+type Missing struct {
+	Event     string // the type
+	From      int64  // the question looks for events from here on; math.MinInt64 is all
+	Until     int64  // events before were dropped
+	Retention string // of the type; "" when it is no more
+}
+
+// ErrDroppedMeanwhile means that events were dropped while a past state was derived: it is to be asked for anew.
+var ErrDroppedMeanwhile = errors.New("events were dropped while the past was derived")
+
+// stale says whether events were dropped since the past state was made.
+func (p *Past) stale() bool {
+	for i, n := range p.state.past.dropped {
+		if p.state.types[i].gone.Rows != n {
+			return true
+		}
+	}
+	return false
+}
+
+// MissingFor returns what a segment misses at a past instant: events in reach of its condition, or of one that it asks for. nil
+// is nothing; also when there is no such segment.
+func (s *State) MissingFor(segment string, at int64) *Missing {
+	reach := map[string]int64{}
+	s.addReach(s.segNamed[segment], reach, map[string]bool{})
+	return s.missing(at, reach)
+}
+
+// MissingForCondition is MissingFor of a segment that is not saved.
+func (s *State) MissingForCondition(name string, body []byte, at int64) *Missing {
+	_, expr, _, err := s.checkSegment(name, body)
+	if err != nil {
+		return nil // whoever compiles it next says why
+	}
+	reach := reachOf(expr)
+	for _, dep := range expr.Deps().Segments {
+		s.addReach(s.segNamed[dep], reach, map[string]bool{})
+	}
+	return s.missing(at, reach)
+}
+
+// MissingForEvents returns what a question at a past instant misses that reads all events of some types from a time on.
+func (s *State) MissingForEvents(types []string, from, at int64) *Missing {
+	reach := map[string]int64{}
+	for _, name := range types {
+		reach[name] = plan.Ever
+		if from != math.MinInt64 {
+			reach[name] = at - from
+		}
+	}
+	return s.missing(at, reach)
+}
+
+func (s *State) missing(at int64, reach map[string]int64) *Missing {
+	for _, t := range s.types {
+		span, reads := reach[t.def.Name]
+		if !reads || t.gone.Rows == 0 || t.gone.At <= at { // what had gone by then was not there then
+			continue
+		}
+		from := int64(math.MinInt64)
+		if span != plan.Ever {
+			from = at - span
+		}
+		if from < t.gone.Until {
+			return &Missing{t.def.Name, from, t.gone.Until, t.def.Retention}
+		}
+	}
+	return nil
+}
+
+// PublicTypes returns the names of the event types that the platform does not write itself.
+func (s *State) PublicTypes() []string { return s.publicTypes() }
