@@ -144,6 +144,8 @@ type slot struct {
 	// Under the cache's lock: the page that nobody has read since the hand came by, and the bytes counted for it.
 	cold    *page
 	counted int64
+	// Under it, too: how often single cells were asked for since there was no page, and the count of all of them when that began.
+	asked, from uint32
 }
 
 // stats are what a full chunk's cells are like.
