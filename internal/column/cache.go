@@ -15,11 +15,42 @@ import (
 //
 // Open chunks, chunks that are not in the store yet, vectors and dictionaries are not counted and never dropped.
 type Cache struct {
-	mu     sync.Mutex // guards what follows, and the fields of slots that say so
-	budget int64
-	used   int64
-	ring   []*slot
-	hand   int
+	mu      sync.Mutex // guards what follows, and the fields of slots that say so
+	budget  int64
+	used    int64
+	ring    []*slot
+	hand    int
+	singles uint32 // how often single cells were asked for
+}
+
+// A column of a chunk is decoded for single cells, too, when it was asked for oftenAsked of the last askedAmong of them. Looking
+// up that many cells costs about as much as decoding 8,192, so a walk that asks for every cell takes twice its time at
+// most, while cells here and there in much data never make a page that nobody asks for again.
+const (
+	oftenAsked = 24
+	askedAmong = 4096
+)
+
+// asked counts that a cell of a slot without a page is asked for. It returns the page when the hand has only taken it out, and
+// else whether the page should be made.
+func (c *Cache) asked(s *slot) (p *page, often bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if s.cold != nil {
+		s.page.Store(s.cold)
+		s.cold = nil
+	}
+	if p = s.page.Load(); p != nil {
+		return p, false
+	}
+	if c.singles++; c.singles-s.from > askedAmong {
+		s.from, s.asked = c.singles, 0
+	}
+	if s.asked++; s.asked < oftenAsked {
+		return nil, false
+	}
+	s.asked = 0
+	return nil, true
 }
 
 // NewCache returns a cache of that many bytes. A negative budget drops nothing.

@@ -13,8 +13,8 @@
 // read while the writer goes on takes a frozen copy (Freeze).
 //
 // Memory is bounded where the table has a source (SetSource): sealed chunks that are in the store are dropped, column by
-// column, when a Cache is full, and read again by the getter that needs them. Such a getter panics with a *LoadError when
-// the store does not give them; Recover makes that an error.
+// column, when a Cache is full, and read again by the getter that needs them; a getter of one cell mostly reads only that
+// one (cells.go). A getter panics with a *LoadError when the store does not give what it needs; Recover makes that an error.
 package column
 
 import (

@@ -110,10 +110,11 @@ type stagedColumn struct {
 // open reads a chunk's version and leaves r at its head.
 func (r *reader) open(b []byte) (version byte) {
 	r.b = b
-	switch version = r.byte(); version {
+	r.version = r.byte()
+	switch version = r.version; version {
 	case 1:
 		r.open1(b)
-	case formatVersion:
+	case 2, formatVersion:
 		n := r.uvarint()
 		if n > uint64(len(r.b)) {
 			r.failf("%d bytes are left where %d are needed", len(r.b), n)
@@ -129,7 +130,7 @@ func (r *reader) open(b []byte) (version byte) {
 			r.b, r.blocks = dir, r.b
 		}
 	default:
-		r.failf("format %d, and formats 1 and %d are known (a newer program may have written it)", version, formatVersion)
+		r.failf("format %d, and formats 1 to %d are known (a newer program may have written it)", version, formatVersion)
 	}
 	return version
 }
@@ -162,23 +163,36 @@ type listing struct {
 	stats
 }
 
-// block is a run of bytes with the checksum it should have.
+// block is a run of bytes with the checksums that its pieces should have.
 type block struct {
-	b   []byte
-	sum uint32
+	b     []byte
+	piece int // bytes of each but the last
+	sums  []byte
 }
+
+// sound says whether piece p has its checksum.
+func (b *block) sound(p int) bool {
+	piece := b.b[p*b.piece : min((p+1)*b.piece, len(b.b))]
+	return crc32.Checksum(piece, castagnoli) == binary.LittleEndian.Uint32(b.sums[4*p:])
+}
+
+// pieces is how many the block has.
+func (b *block) pieces() int { return len(b.sums) / 4 }
 
 func (r *reader) block() (b block) {
 	n := r.uvarint()
-	sum := r.take(4)
 	if r.err == nil && n > uint64(len(r.blocks)) {
 		r.failf("%d bytes are left where %d are needed", len(r.blocks), n)
 	}
 	if r.err != nil {
 		return b
 	}
-	b = block{r.blocks[:n], binary.LittleEndian.Uint32(sum)}
-	r.blocks = r.blocks[n:]
+	b.piece = pieceSize
+	if r.version == 2 {
+		b.piece = max(1, int(n))
+	}
+	b.sums = r.take(4 * max(1, (int(n)+b.piece-1)/b.piece))
+	b.b, r.blocks = r.blocks[:n], r.blocks[n:]
 	return b
 }
 
@@ -210,14 +224,12 @@ func (r *reader) listing() (l listing) {
 }
 
 func (r *reader) nameColumn(name *[]byte, kind *Kind) {
-	if r.column != nil {
-		r.column = fmt.Appendf(nil, "after %s", r.column)
-	}
+	r.behind = r.column != nil
 	*name, *kind = r.bytes(), Kind(r.byte())
 	if r.err != nil {
 		return
 	}
-	r.column = *name
+	r.column, r.behind = *name, false
 	if len(*name) > MaxName || *kind < Float64 || *kind > Bytes {
 		r.failf("a name of %d bytes and %s", len(*name), *kind)
 	}
@@ -266,8 +278,10 @@ func (r *reader) have(t *Table, name string, kind Kind) *Column {
 
 // enter goes to a block, leave makes sure that all of it was read.
 func (r *reader) enter(b block) {
-	if r.err == nil && crc32.Checksum(b.b, castagnoli) != b.sum {
-		r.failf("its bytes do not have their checksum")
+	for p := 0; p < b.pieces() && r.err == nil; p++ {
+		if !b.sound(p) {
+			r.failf("its bytes do not have their checksum")
+		}
 	}
 	if r.err == nil {
 		r.b = b.b
@@ -290,15 +304,22 @@ func (r *reader) listedCells(l listing, codes int) (p page) {
 	return p
 }
 
-// column2 reads one column of chunk k of its table again.
-func (r *reader) column2(chunk []byte, c *Column, k int) (*page, error) {
-	*r = reader{table: c.src.table, chunk: k, room: ChunkRows, present: r.present, vals: r.vals}
+// openSealed reads the head of chunk k, which is full and has a directory, and returns how many columns it lists.
+func (r *reader) openSealed(chunk []byte, k int) (columns int) {
 	version := r.open(chunk)
 	number, rows, columns := r.head()
 	if r.err == nil && (version == 1 || number != k || rows != ChunkRows) {
 		r.failf("it is chunk %d with %d rows in format %d, and was chunk %d with %d", number, rows, version, k, ChunkRows)
 	}
-	for range columns {
+	if r.err != nil {
+		return 0
+	}
+	return columns
+}
+
+// column2 reads one column of chunk k of its table again.
+func (r *reader) column2(chunk []byte, c *Column, k int) (*page, error) {
+	for range r.openSealed(chunk, k) {
 		l := r.listing()
 		if r.err != nil || string(l.name) != c.name || l.kind != c.kind {
 			continue
@@ -491,17 +512,16 @@ func (r *reader) spans() (spans []uint64, arena []byte) {
 	for _, n := range r.vals {
 		total += int(n)
 	}
-	packed := false
-	if !r.format1 {
-		switch form := r.byte(); form {
-		case bytesRaw:
-		case bytesHex:
-			packed = true
-		default:
+	form := byte(0)
+	if r.version > 1 {
+		if form = r.byte(); form > bytesHex|bytesMarked {
 			r.failf("unknown form %d of bytes", form)
 		}
 	}
-	size := total
+	if form&bytesMarked != 0 {
+		r.places()
+	}
+	packed, size := form&bytesHex != 0, total
 	if packed {
 		size = (total + 1) / 2
 	}
@@ -519,4 +539,18 @@ func (r *reader) spans() (spans []uint64, arena []byte) {
 		at += uint64(r.vals[i])
 	}
 	return spans, append(make([]byte, 0, total), b...)
+}
+
+// places reads where every 256th value begins, and holds it against the lengths that were read.
+func (r *reader) places() {
+	places := r.take(4 * marks(len(r.vals)))
+	at := int64(0)
+	for i, n := range r.vals {
+		if i > 0 && i&markMask == 0 && r.err == nil {
+			if uint32(at) != binary.LittleEndian.Uint32(places[4*(i>>markBits-1):]) {
+				r.failf("the place of value %d is another", i)
+			}
+		}
+		at += n
+	}
 }

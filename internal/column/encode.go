@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"hash/crc32"
 	"math"
+	"slices"
 	"sync"
 )
 
@@ -18,18 +19,24 @@ import (
 //	    Dict only: entries before this chunk, new entries, and where there are new ones the block of their strings
 //	    where some rows are there: statistics, the block of their cells
 //
-// It lists a block as its length and its CRC32C (4 bytes), and the blocks follow in the same order: one column is read and
-// checked without the others. Statistics are, for Int64, the lowest and the highest cell (varints) and 1 when the chunk is
+// It lists a block as its length and the CRC32C (4 bytes) of each piece of 1,024 bytes of it, and the blocks follow in the same
+// order: one column is read and checked without the others, and one cell without the rest of its column. Statistics are, for Int64, the lowest and the highest cell (varints) and 1 when the chunk is
 // sorted, else 0 (1 byte); for Float64 the lowest and the highest (8 bytes each). A block of cells is
 //
 //	presence (1 byte), then where some rows are absent: which ones are there
 //	the values of the rows that are there, as below
 //
-// Int64, Uint32, Bool and Dict are integers (ints.go). Bytes is the lengths as integers, one byte, then the bytes, or half as
-// many where all are lower-case hexadecimal digits, as many ids are. Float64 is one byte, then integers, or integers to be divided by 100, or 8 bytes each. A column made after the chunk was full is not listed.
+// Int64, Uint32, Bool and Dict are integers (ints.go). Bytes is the lengths as integers, one byte, for more than 256
+// lengths that differ the places (4 bytes, in bytes before packing) of the values at multiples of 256 but the first, then the bytes, or half as many
+// where all are lower-case hexadecimal digits, as many ids are. Float64 is one byte, then integers, or integers to be divided
+// by 100, or 8 bytes each. A column made after the chunk was full is not listed.
 //
-// Version 1 had no directory: see format1.go.
-const formatVersion = 2
+// Version 2 had one checksum for a block, and none of the marks by which single cells are found: it is read by the same code,
+// with longer ways. Version 1 had no directory: see format1.go.
+const formatVersion = 3
+
+// pieceSize is how many bytes have a checksum of their own.
+const pieceSize = 1024
 
 const (
 	presentNone = 0
@@ -44,9 +51,10 @@ const (
 	floatCents = 2
 )
 
+// The form of bytes is the sum of these.
 const (
-	bytesRaw = 0
-	bytesHex = 1 // two digits a byte, the first in the high half; an odd last one alone
+	bytesHex    = 1 // two digits a byte, the first in the high half; an odd last one alone
+	bytesMarked = 2 // with places
 )
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
@@ -146,7 +154,9 @@ func (c *Column) statsOf(k int, p *page) stats {
 // list enters the block that begins at start into the directory.
 func (e *encoder) list(start int) {
 	e.dir = binary.AppendUvarint(e.dir, uint64(len(e.blocks)-start))
-	e.dir = binary.LittleEndian.AppendUint32(e.dir, crc32.Checksum(e.blocks[start:], castagnoli))
+	for piece := range slices.Chunk(e.blocks[start:], pieceSize) {
+		e.dir = binary.LittleEndian.AppendUint32(e.dir, crc32.Checksum(piece, castagnoli))
+	}
 }
 
 func (e *encoder) cells(dst []byte, kind Kind, p *page, rows int) []byte {
@@ -155,14 +165,32 @@ func (e *encoder) cells(dst []byte, kind Kind, p *page, rows int) []byte {
 	case Float64:
 		return e.floats(dst)
 	case Bytes:
-		dst = append(appendInts(dst, e.vals), bytesRaw)
+		dst = appendInts(dst, e.vals)
+		form := len(dst)
+		dst = appendPlaces(append(dst, 0), e.vals)
 		start := len(dst)
 		for _, row := range e.rows {
 			dst = append(dst, p.bytes(int(row))...)
 		}
-		return packHex(dst, start)
+		return packHex(dst, form, start)
 	}
 	return appendInts(dst, e.vals)
+}
+
+// appendPlaces appends where every 256th value begins, and says so in the byte before, unless all are of the same length.
+func appendPlaces(dst []byte, lengths []int64) []byte {
+	if marks(len(lengths)) == 0 || !slices.ContainsFunc(lengths, func(n int64) bool { return n != lengths[0] }) {
+		return dst
+	}
+	dst[len(dst)-1] |= bytesMarked
+	at := int64(0)
+	for i, n := range lengths {
+		if i > 0 && i&markMask == 0 {
+			dst = binary.LittleEndian.AppendUint32(dst, uint32(at))
+		}
+		at += n
+	}
+	return dst
 }
 
 // gather collects the present rows of a chunk: floats as their bits, bytes as their lengths.

@@ -16,7 +16,6 @@ import (
 // It is read and no longer written. Its columns cannot be found one by one, so a chunk of it stays in memory.
 
 func (r *reader) open1(b []byte) {
-	r.format1 = true
 	if len(b) < 5 || crc32.Checksum(b[:len(b)-4], castagnoli) != binary.LittleEndian.Uint32(b[len(b)-4:]) {
 		r.failf("%d bytes do not have the checksum they end with", len(b))
 		return

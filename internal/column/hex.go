@@ -17,8 +17,8 @@ var hexValue = func() (values [256]byte) {
 	return values
 }()
 
-// packHex packs b[start:] in place when all of it is digits, and notes so in the byte before it.
-func packHex(b []byte, start int) []byte {
+// packHex packs b[start:] in place when all of it is digits, and notes so in b[form].
+func packHex(b []byte, form, start int) []byte {
 	digits := b[start:]
 	if len(digits) == 0 {
 		return b
@@ -38,7 +38,7 @@ func packHex(b []byte, start int) []byte {
 		digits[n] = hexValue[digits[2*n]] << 4
 		n++
 	}
-	b[start-1] = bytesHex
+	b[form] |= bytesHex
 	return b[:start+n]
 }
 

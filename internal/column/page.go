@@ -146,6 +146,8 @@ type slot struct {
 	cold      *page
 	counted   int64
 	forgotten bool // its rows were dropped: it is not counted again
+	// Under it, too: how often single cells were asked for since there was no page, and the count of all of them when that began.
+	asked, from uint32
 }
 
 // stats are what a full chunk's cells are like.

@@ -8,7 +8,7 @@ import (
 
 // reader reads the front of b. After the first error it returns zeros, and err names the place.
 type reader struct {
-	format1 bool // the chunk is of the first format
+	version byte // of the chunk's format
 	b       []byte
 	err     error
 	table   string
@@ -16,11 +16,17 @@ type reader struct {
 	blocks  []byte // those the directory has not come to
 	// The column being read, nil before the first and after the last; rows of the chunk; cells to make room for.
 	column []byte
+	behind bool // it is behind that one, and does not know the next one's name yet
 	rows   int
 	room   int
 	// Scratch for one column: the rows that are there, and their values.
 	present []int64
 	vals    []int64
+}
+
+// again makes r the reader of another chunk, with the scratch memory that it has.
+func (r *reader) again(table string) {
+	*r = reader{table: table, chunk: -1, room: ChunkRows, present: r.present, vals: r.vals}
 }
 
 // failf keeps the first error.
@@ -33,7 +39,11 @@ func (r *reader) failf(format string, args ...any) {
 		place += fmt.Sprintf(" chunk %d", r.chunk)
 	}
 	if r.column != nil {
-		place += fmt.Sprintf(" column %.100s", r.column)
+		after := ""
+		if r.behind {
+			after = "after "
+		}
+		place += fmt.Sprintf(" column %s%.100s", after, r.column)
 	}
 	r.err = fmt.Errorf("column: %s: %s: %w", place, fmt.Sprintf(format, args...), ErrDamaged)
 	r.b = nil

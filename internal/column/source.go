@@ -89,6 +89,7 @@ func (c *Column) fetch(k int) *page {
 	err := c.src.read(k, func(chunk []byte) (err error) {
 		r := readers.Get().(*reader)
 		defer readers.Put(r)
+		r.again(c.src.table)
 		p, err = r.column2(chunk, c, k)
 		return err
 	})
@@ -96,6 +97,21 @@ func (c *Column) fetch(k int) *page {
 		panic(&LoadError{c.src.table, k, c.name, err})
 	}
 	return c.src.cache.add(s, p)
+}
+
+// atHand returns the cells of chunk k for who wants one of them, nil when that is better looked up in the source.
+func (c *Column) atHand(k int) *page {
+	if p := c.sealedPage(k); p != nil {
+		return p
+	}
+	if k >= len(c.chunks) {
+		return c.otherPage(k)
+	}
+	p, often := c.src.cache.asked(c.chunks[k])
+	if p == nil && often {
+		return c.fetch(k)
+	}
+	return p
 }
 
 // readers keeps the scratch memory of readers.

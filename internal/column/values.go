@@ -106,7 +106,9 @@ func (c *Column) otherPage(k int) *page {
 func (c *Column) Float(i uint32) float64 {
 	p := c.sealedPage(int(i >> chunkBits))
 	if p == nil {
-		p = c.otherPage(int(i >> chunkBits))
+		if p = c.atHand(int(i >> chunkBits)); p == nil {
+			return c.lookUp(i).Float()
+		}
 	}
 	if j := i & chunkMask; int(j) < len(p.floats) {
 		return p.floats[j]
@@ -118,7 +120,9 @@ func (c *Column) Float(i uint32) float64 {
 func (c *Column) Int(i uint32) int64 {
 	p := c.sealedPage(int(i >> chunkBits))
 	if p == nil {
-		p = c.otherPage(int(i >> chunkBits))
+		if p = c.atHand(int(i >> chunkBits)); p == nil {
+			return c.lookUp(i).Int()
+		}
 	}
 	if j := i & chunkMask; int(j) < len(p.ints) {
 		return p.ints[j]
@@ -130,7 +134,9 @@ func (c *Column) Int(i uint32) int64 {
 func (c *Column) Uint(i uint32) uint32 {
 	p := c.sealedPage(int(i >> chunkBits))
 	if p == nil {
-		p = c.otherPage(int(i >> chunkBits))
+		if p = c.atHand(int(i >> chunkBits)); p == nil {
+			return c.lookUp(i).Uint()
+		}
 	}
 	if j := i & chunkMask; int(j) < len(p.uints) {
 		return p.uints[j]
@@ -142,7 +148,9 @@ func (c *Column) Uint(i uint32) uint32 {
 func (c *Column) Bool(i uint32) (v, ok bool) {
 	p := c.sealedPage(int(i >> chunkBits))
 	if p == nil {
-		p = c.otherPage(int(i >> chunkBits))
+		if p = c.atHand(int(i >> chunkBits)); p == nil {
+			return c.lookUp(i).Bool()
+		}
 	}
 	if j := i & chunkMask; int(j) < len(p.bools) {
 		return p.bools[j] == boolTrue, p.bools[j] != 0
@@ -152,7 +160,11 @@ func (c *Column) Bool(i uint32) (v, ok bool) {
 
 // Code returns row i of a Dict column as its code, 0 when absent.
 func (c *Column) Code(i uint32) uint32 {
-	return c.page(int(i >> chunkBits)).codes.get(int(i & chunkMask))
+	p := c.atHand(int(i >> chunkBits))
+	if p == nil {
+		return c.lookUp(i).Code()
+	}
+	return p.codes.get(int(i & chunkMask))
 }
 
 // Str returns row i of a Dict column as the dictionary's string, "" when absent: Code tells the two apart.
@@ -166,7 +178,11 @@ func (c *Column) Str(i uint32) string {
 // Bytes returns row i of a Bytes column, nil when absent. The bytes stay as they are for as long as the caller keeps them,
 // also when the row is set again; the caller does not change them.
 func (c *Column) Bytes(i uint32) []byte {
-	return c.page(int(i >> chunkBits)).bytes(int(i & chunkMask))
+	p := c.atHand(int(i >> chunkBits))
+	if p == nil {
+		return c.lookUp(i).Bytes()
+	}
+	return p.bytes(int(i & chunkMask))
 }
 
 // Present says whether row i has a value.

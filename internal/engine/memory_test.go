@@ -144,7 +144,7 @@ func damageChunk(t *testing.T, st store.Store) {
 			if err != nil {
 				return err
 			}
-			if len(p.Value) > 100_000 && p.Value[0] == 2 {
+			if len(p.Value) > 100_000 && p.Value[0] == 3 {
 				b := append([]byte(nil), p.Value...)
 				b[40] ^= 1
 				return wr.Put(append([]byte(nil), p.Key...), b)

@@ -345,29 +345,26 @@ func setCell(c *column.Column, i uint32, b []byte) {
 }
 
 // getCell reads what setCell wrote.
-func getCell(c *column.Column, i uint32) value.Value {
+func getCell(c *column.Column, i uint32) value.Value { return cellValue(c, c.Cell(i)) }
+
+// cellValue is what setCell wrote into a cell of a column.
+func cellValue(c *column.Column, cell column.Cell) value.Value {
+	if !cell.Present() {
+		return value.Value{}
+	}
 	switch c.Kind() {
 	case column.Float64:
-		if f := c.Float(i); !math.IsNaN(f) {
-			return value.Num(f)
-		}
+		return value.Num(cell.Float())
 	case column.Int64:
-		if t := c.Int(i); t != column.AbsentInt {
-			return value.Micros(t)
-		}
+		return value.Micros(cell.Int())
 	case column.Bool:
-		if b, ok := c.Bool(i); ok {
-			return value.Bool(b)
-		}
+		v, _ := cell.Bool()
+		return value.Bool(v)
 	case column.Dict:
-		if c.Code(i) != 0 {
-			return value.Str(c.Str(i))
-		}
+		return value.Str(c.Dict().String(cell.Code()))
 	default:
-		if b := c.Bytes(i); b != nil {
-			if v, _, err := value.Decode(b); err == nil {
-				return v
-			}
+		if v, _, err := value.Decode(cell.Bytes()); err == nil {
+			return v
 		}
 	}
 	return value.Value{}

@@ -68,11 +68,12 @@ func (s *State) eventsOf(t *eventType, row uint32, out []eventRef) []eventRef {
 	if t.unlisted != nil {
 		t.unlisted()
 	}
-	start := len(out)
+	start, lists, ordered := len(out), 0, true
 	for m := range s.ids.Members(row) {
-		if int(m) >= t.heads.Len() {
+		if int(m) >= t.heads.Len() || t.heads.Uint(m) == 0 {
 			continue
 		}
+		lists, ordered = lists+1, ordered && t.inOrder(m)
 		for i := t.heads.Uint(m); i != 0; i = t.prev.Uint(i - 1) {
 			out = append(out, eventRef{t, i - 1})
 		}
@@ -80,7 +81,7 @@ func (s *State) eventsOf(t *eventType, row uint32, out []eventRef) []eventRef {
 	mine := s.past.visible(out[start:])
 	out = out[:start+len(mine)]
 	slices.Reverse(mine) // the lists run from the newest: one profile's events in time order need no sorting
-	if !slices.IsSortedFunc(mine, byTime) {
+	if !(lists == 1 && ordered) && !slices.IsSortedFunc(mine, byTime) {
 		slices.SortFunc(mine, byTime)
 	}
 	return out

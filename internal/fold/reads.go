@@ -121,67 +121,6 @@ func (s *State) Links(row uint32) (out []Link) {
 	return out
 }
 
-// Entry is one line of a timeline.
-type Entry struct {
-	ID     string
-	Name   string
-	At     int64
-	Seq    int64
-	Source string
-	System bool
-	Attrs  map[string]value.Value
-}
-
-// Timeline returns a person's events, newest first: at most max, of the types in only (all when empty), with order
-// (time, seq) before the given one (0, 0 begins at the newest).
-func (s *State) Timeline(row uint32, only []string, max int, beforeAt, beforeSeq int64) []Entry {
-	var refs []eventRef
-	for _, t := range s.types {
-		if len(only) == 0 || slices.Contains(only, t.def.Name) {
-			refs = s.eventsOf(t, row, refs)
-		}
-	}
-	type line struct {
-		at, seq int64
-		ref     eventRef
-		flip    uint32 // plus one
-	}
-	lines := make([]line, 0, len(refs))
-	for _, e := range refs {
-		lines = append(lines, line{e.Time(), e.seq(), e, 0})
-	}
-	for i := range s.flipsOf(row) {
-		if name := s.flipName(i); len(only) == 0 || slices.Contains(only, name) {
-			lines = append(lines, line{s.flips.Column("t").Int(i), s.flips.Column("q").Int(i), eventRef{}, i + 1})
-		}
-	}
-	if beforeAt != 0 || beforeSeq != 0 {
-		lines = slices.DeleteFunc(lines, func(l line) bool {
-			return l.at > beforeAt || l.at == beforeAt && l.seq >= beforeSeq
-		})
-	}
-	slices.SortFunc(lines, func(a, b line) int { return -cmp.Or(cmp.Compare(a.at, b.at), cmp.Compare(a.seq, b.seq)) })
-	out := make([]Entry, 0, min(len(lines), max))
-	for _, l := range lines[:min(len(lines), max)] {
-		if l.flip != 0 {
-			out = append(out, s.flipEntry(l.flip-1))
-		} else {
-			out = append(out, s.entry(l.ref))
-		}
-	}
-	return out
-}
-
-func (s *State) entry(e eventRef) Entry {
-	out := Entry{ID: e.ID(), Name: e.t.def.Name, At: e.Time(), Seq: e.seq(), Source: e.Source(), System: e.t.def.System, Attrs: map[string]value.Value{}}
-	for name := range e.t.cols {
-		if v := e.Attr(name); !v.IsAbsent() {
-			out.Attrs[name] = v
-		}
-	}
-	return out
-}
-
 // flipsOf yields the flips of everybody who is this person now, by index into the table.
 func (s *State) flipsOf(row uint32) iter.Seq[uint32] {
 	return func(yield func(uint32) bool) {
@@ -204,15 +143,6 @@ func (s *State) flipName(i uint32) string {
 		return SegmentEntered
 	}
 	return SegmentLeft
-}
-
-func (s *State) flipEntry(i uint32) Entry {
-	t := s.flips
-	return Entry{Name: s.flipName(i), At: t.Column("t").Int(i), Seq: t.Column("q").Int(i), Source: "system", System: true,
-		Attrs: map[string]value.Value{
-			"segment": value.Str(s.segmentName(t.Column("segment").Uint(i))),
-			"cause":   value.Str(Cause(t.Column("cause").Uint(i)).String()),
-		}}
 }
 
 // segmentName is a segment's name, also after it was removed.
@@ -441,8 +371,12 @@ func (s *State) MessageEvents(only []string) iter.Seq2[uint32, Entry] {
 			}
 		}
 		slices.SortFunc(refs, func(a, b eventRef) int { return cmp.Compare(a.seq(), b.seq()) })
+		readers := map[*eventType]*entryReader{}
 		for _, e := range refs {
-			if !yield(s.ids.Canonical(e.t.row.Uint(e.i)), s.entry(e)) {
+			if readers[e.t] == nil {
+				readers[e.t] = newEntryReader(e.t)
+			}
+			if !yield(s.ids.Canonical(e.t.row.Uint(e.i)), readers[e.t].read(e.i)) {
 				return
 			}
 		}

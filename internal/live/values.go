@@ -56,8 +56,8 @@ func read(c *column.Column, i uint32, is value.Kind) scalar {
 			return scalar{kind: is}
 		}
 	case c.Kind() == column.Dict && is == value.String:
-		if c.Code(i) != 0 {
-			return scalar{kind: is, text: c.Str(i)}
+		if code := c.Code(i); code != 0 {
+			return scalar{kind: is, text: c.Dict().String(code)}
 		}
 	case c.Kind() == column.Bytes:
 		if b := c.Bytes(i); b != nil {
