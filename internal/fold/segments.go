@@ -273,6 +273,13 @@ func (s *State) indexSegments() {
 		seg.order = i
 	}
 	s.batch.touched.reset(len(s.byRank))
+	s.busy.Retain(func(yield func(*live.Program) bool) {
+		for _, seg := range s.byRank {
+			if !yield(seg.live) {
+				return
+			}
+		}
+	})
 }
 
 func (s *State) rankOf(seg *segment) int {
@@ -315,6 +322,7 @@ func (s *State) recompile() {
 }
 
 func (s *State) recompilePrograms() {
+	s.busy.Reset() // the same words mean other instants
 	for _, seg := range s.segNamed {
 		if expr, prog, err := s.compileSegment(&seg.def); err == nil {
 			s.setProgram(seg, expr, prog)

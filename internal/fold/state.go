@@ -79,6 +79,7 @@ type State struct {
 	openRej  int // rejected events not yet replayed
 	replayOK map[uint32]bool
 
+	busy     *live.Busy  // what segments keep for people with many events, beside the tables
 	earliest int64       // the earliest time that an attribute or object has a value of
 	past     *horizon    // what a past state sees; nil for the present (past.go)
 	freezing *sync.Mutex // held by Freeze, which several readers may call at once; past states share it, as they share tables
@@ -86,6 +87,10 @@ type State struct {
 	loading  bool        // definitions take effect without anybody being asked
 	batch    batchScratch
 }
+
+// busyBytes is how much segments may keep for people with many events. For one with 100,000 events in a window of time a
+// segment's sum takes 400 KB.
+const busyBytes = 64 << 20
 
 // New returns the state before the first batch.
 func New() *State {
@@ -105,6 +110,7 @@ func New() *State {
 		freezing:        new(sync.Mutex),
 		due:             deadline.New(),
 		replayOK:        map[uint32]bool{},
+		busy:            live.NewBusy(busyBytes),
 		Now:             math.MinInt64 / 4,
 		earliest:        math.MaxInt64,
 		Settings:        Settings{}.withDefaults(),

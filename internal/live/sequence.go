@@ -32,14 +32,14 @@ func (s *sequence) collect(who *Person) (next int64, ok bool) {
 	}
 	for k := range s.steps {
 		events, typ := who.steps[k][:0], s.steps[k].typ
-		until, there := s.steps[k].each(who, func(i uint32, t int64) verb {
+		w := s.steps[k].limits(who)
+		if !w.ok {
+			return min(next, w.next), false
+		}
+		next = min(next, s.steps[k].each(who, w, func(i uint32, t int64) verb {
 			events = append(events, moment{t, typ.Seq.Int(i)})
 			return goOn
-		})
-		next = min(next, until)
-		if !there {
-			return next, false
-		}
+		}))
 		slices.Reverse(events)
 		if !slices.IsSortedFunc(events, moment.compare) {
 			slices.SortFunc(events, moment.compare)
