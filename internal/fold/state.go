@@ -88,8 +88,10 @@ type State struct {
 	batch    batchScratch
 }
 
-// busyBytes is how much segments may keep for people with many events. For one with 100,000 events in a window of time a
-// segment's sum takes 400 KB.
+// What segments keep for people with many events: of whom they walk past more than so many, which takes about as long as
+// following what is kept (a variable for tests); and how much in all. A sum over 100,000 events in a window of time takes 400 KB.
+var busyWalk = 64
+
 const busyBytes = 64 << 20
 
 // New returns the state before the first batch.
@@ -110,7 +112,7 @@ func New() *State {
 		freezing:        new(sync.Mutex),
 		due:             deadline.New(),
 		replayOK:        map[uint32]bool{},
-		busy:            live.NewBusy(busyBytes),
+		busy:            live.NewBusy(busyWalk, busyBytes),
 		Now:             math.MinInt64 / 4,
 		earliest:        math.MaxInt64,
 		Settings:        Settings{}.withDefaults(),

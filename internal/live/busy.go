@@ -23,12 +23,9 @@ type Busy struct {
 	fresh  []uint32 // memory of follow
 }
 
-// longWalk is how many events are walked through in about the time it takes to follow what is kept.
-const longWalk = 64
-
-// NewBusy keeps about so many bytes.
-func NewBusy(limit int) *Busy {
-	return &Busy{long: longWalk, limit: limit, tables: map[string]*table{}}
+// NewBusy keeps about so many bytes, of those lists of which a walk went past more than so many events.
+func NewBusy(long, bytes int) *Busy {
+	return &Busy{long: long, limit: bytes, tables: map[string]*table{}}
 }
 
 // Bytes is how much memory is taken, about.

@@ -31,7 +31,7 @@ type busiest struct {
 const busiestStep = 78 * int64(1e6) // 200,000 events are 180 days
 
 func newBusiest(events int) *busiest {
-	b := &busiest{now: 1_760_000_000_000_000, r: rand.New(rand.NewPCG(1, 2)), tab: column.New("view"), cat: catalogue("UTC"), busy: live.NewBusy(64 << 20)}
+	b := &busiest{now: 1_760_000_000_000_000, r: rand.New(rand.NewPCG(1, 2)), tab: column.New("view"), cat: catalogue("UTC"), busy: live.NewBusy(64, 64<<20)}
 	t := b.tab
 	b.typ = &live.Type{Time: t.Add("$t", column.Int64), Seq: t.Add("$q", column.Int64), Source: t.Add("$source", column.Dict), ID: t.Add("$id", column.Bytes),
 		Heads: column.NewVector(column.Uint32), Prev: column.NewVector(column.Uint32), Unordered: roaring.New(), Lates: map[uint32]uint32{}, Attr: t.Column}

@@ -27,7 +27,7 @@ type diary struct {
 
 func newDiary(r *rand.Rand, start int64, zone string) *diary {
 	d := &diary{somebody: newSomebody(r, catalogue(zone), start, 12*day), r: r, now: start, mine: []uint32{0}}
-	d.busy = live.NewBusy(1 << 30)
+	d.busy = live.NewBusy(r.IntN(4), 1<<30)
 	for _, typ := range []string{"view", "buy"} {
 		d.declare(typ)
 	}
@@ -126,7 +126,6 @@ func TestBusyAgainstOracle(t *testing.T) {
 			r := rand.New(rand.NewPCG(uint64(n), uint64(round)))
 			start := time.Date(2026, 3, 20, 0, 0, 0, 0, time.UTC).UnixMicro()
 			d := newDiary(r, start, []string{"UTC", "Europe/Berlin"}[r.IntN(2)])
-			d.busy.KeepFrom(round % 4)
 			src := fill(r, template)
 			prog := program(t, d.cat, src)
 			p, err := live.Compile(plan.Logical(prog.Expr()), source{d.somebody, t})
@@ -179,8 +178,7 @@ func TestBusyLimit(t *testing.T) {
 	r := rand.New(rand.NewPCG(8, 9))
 	start := time.Date(2026, 3, 20, 0, 0, 0, 0, time.UTC).UnixMicro()
 	d := newDiary(r, start, "UTC")
-	d.busy = live.NewBusy(20_000)
-	d.busy.KeepFrom(1)
+	d.busy = live.NewBusy(1, 20_000)
 	var programs []*live.Program
 	for k := range 100 {
 		prog := program(t, d.cat, fmt.Sprintf(`events.view.within("%dh").sum(e, e.seconds) > 3`, 24*(1+k)))

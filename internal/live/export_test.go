@@ -1,8 +1,5 @@
 package live
 
-// KeepFrom makes walks past n events long.
-func (b *Busy) KeepFrom(n int) { b.long = n }
-
 // Long is past how many events a walk is long.
 func (b *Busy) Long() int { return b.long }
 
