@@ -233,6 +233,7 @@ func (c *compiler) sequence(n plan.Sequence) node {
 	if len(out.steps) == 0 {
 		return nil
 	}
+	c.keepSequence(out, n)
 	return out
 }
 

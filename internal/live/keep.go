@@ -3,6 +3,7 @@ package live
 import (
 	"fmt"
 	"math"
+	"slices"
 
 	"github.com/embedcdp/cdp/internal/exactsum"
 	"github.com/embedcdp/cdp/internal/plan"
@@ -36,6 +37,20 @@ func (c *compiler) keepUnits(u *units, e plan.Events) {
 	u.kept = c.table(key, func() state {
 		return &stretch{list: &u.list, takes: u.list.passes, content: &keptUnits{typ: u.list.typ, units: u.units, letsGo: letsGo(e)}}
 	}, e)
+}
+
+// keepSequence: which beginning is best depends on when each step leaves, so all must have the same limits, and none an end.
+func (c *compiler) keepSequence(s *sequence, n plan.Sequence) {
+	limits := func(e plan.Events) string {
+		return keyOf(plan.Events{Bounds: e.Bounds}, plan.Size, plan.Field{})
+	}
+	for _, e := range n.Steps {
+		ends := slices.ContainsFunc(e.Bounds, func(w plan.Bound) bool { return w.Kind != plan.Within && w.Kind != plan.Since })
+		if ends || !keepsUp(e) || limits(e) != limits(n.Steps[0]) {
+			return
+		}
+	}
+	s.kept = c.table(n.String(), func() state { return newKeptSequence(s) }, n.Steps...)
 }
 
 func (c *compiler) keepAggregate(a *aggregate, of plan.Aggregate) {

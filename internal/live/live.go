@@ -34,6 +34,8 @@
 //	keptextreme.go  min, max
 //	keptvalues.go   countDistinct, mostFrequent
 //	keptunits.go    counts per calendar unit
+//	keptsequence.go sequences
+//	keep.go         which of these is kept for which part of a condition
 package live
 
 import (
@@ -86,10 +88,11 @@ type Person struct {
 	Rows []uint32 // every row whose events are theirs
 	Now  int64    // microseconds since 1970
 
-	event   uint32 // the event a filter looks at
-	walked  int    // how many events the last walk went through
-	tallies map[scalar]tally
-	steps   [][]moment
+	event    uint32 // the event a filter looks at
+	walked   int    // how many events the last walk went through
+	tallies  map[scalar]tally
+	steps    [][]moment
+	progress progress
 }
 
 // Program answers one condition. It holds cached calendar bounds: one goroutine uses it at a time, and all that share a Busy.

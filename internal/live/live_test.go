@@ -66,6 +66,8 @@ var templates = []string{
 	`events.view.filter(e, e.time < ago("$d") && e.seconds > customer.age).size() $op $n`,
 	`events.view.exists(e, now - e.time < duration("$d"))`,
 	`sequence(events.view, events.buy, "$d")`,
+	`sequence(events.view.within("3d"), events.view.filter(e, e.category == "shoes").within("3d"), events.buy.within("3d"), "$d")`,
+	`!sequence(events.buy.since(events.view.first().time), events.view.since(events.view.first().time), "$d")`,
 	`!sequence(events.view.within("$d"), events.buy.during("$r"), events.view, "2d")`,
 	`sequence(events.view, events.view.filter(e, e.category == "shoes"), "$d")`,
 	`events.buy.exists(e, e.product.brand == "nike" && e.product.price > $n)`,
