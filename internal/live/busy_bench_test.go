@@ -86,7 +86,7 @@ func BenchmarkBusiest(b *testing.B) {
 		{"during", `events.view.during("last_month").sum(e, e.seconds) < 0`},
 		{"since last", `events.view.since(events.view.filter(e, e.category == "c1").last().time).size() > 100000`},
 		{"until", `events.view.until(ago("7d")).filter(e, e.category == "none").size() > 3`},
-		{"sequence", `sequence(events.view.within("30d"), events.view.filter(e, e.category == "none"), "7d")`},
+		{"sequence", `sequence(events.view.within("30d"), events.view.filter(e, e.category == "none").within("30d"), "7d")`},
 	} {
 		b.Run(shape[0], func(b *testing.B) {
 			person := newBusiest(200_000)
