@@ -75,6 +75,8 @@ func (l liveSource) Object(typ, id string, at int64, attr string) value.Value {
 
 func (l liveSource) Calendar() celenv.Calendar { return celenv.CalendarOf(l.seg.expr.Catalogue()) }
 
+func (l liveSource) Busy() *live.Busy { return l.s.busy }
+
 func (l liveSource) Part(cel string) (live.Part, error) {
 	expr, prog := l.seg.expr, l.seg.prog
 	if cel != expr.Source() {

@@ -8,7 +8,7 @@ package fold
 // A row keeps its number. What refers to events by number:
 //
 //	lists of people, in memory   what was dropped is taken out of them
-//	sums of package live         forgotten, and made anew from the lists
+//	what package live keeps      given up, and made anew from the lists
 //	the ids seen                 all ids of the block have expired before
 //	enrolments and the outbox    the block stays while the event that started a journey may still be asked for
 //	future events' deadlines     are of events that are not old
@@ -221,14 +221,12 @@ func (t *eventType) unlink(row uint32) {
 
 // askAfterDrop asks the segments that look further back than events are kept about the people whose events went.
 func (s *State) askAfterDrop(t *eventType, rows *roaring.Bitmap) {
+	s.busy.Drop(t.def.Name)
 	var reach []*segment
 	for _, seg := range s.byRank {
 		span, reads := seg.reach[t.def.Name]
 		if !reads {
 			continue
-		}
-		for it := rows.Iterator(); it.HasNext(); {
-			seg.live.Forget(it.Next())
 		}
 		if span > t.keep {
 			reach = append(reach, seg)

@@ -293,6 +293,13 @@ func (s *State) indexSegments() {
 		seg.order = i
 	}
 	s.batch.touched.reset(len(s.byRank))
+	s.busy.Retain(func(yield func(*live.Program) bool) {
+		for _, seg := range s.byRank {
+			if !yield(seg.live) {
+				return
+			}
+		}
+	})
 }
 
 // versions are all segments by id, each followed by its next version if that is on its way.
@@ -349,6 +356,7 @@ func (s *State) recompile() {
 }
 
 func (s *State) recompilePrograms() {
+	s.busy.Reset() // the same words mean other instants
 	for _, seg := range s.segments {
 		if seg == nil {
 			continue

@@ -16,7 +16,7 @@ func Compile(n plan.Node, src Source) (*Program, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := &Program{root: root, watches: c.watches, aggregates: c.aggregates}
+	p := &Program{root: root, watches: c.watches, tables: c.tables}
 	p.rises, p.falls = root.moved()
 	return p, nil
 }
@@ -25,8 +25,7 @@ type compiler struct {
 	src     Source
 	cal     celenv.Calendar
 	watches []Watch
-
-	aggregates []*aggregate
+	tables  []*table
 }
 
 // node compiles what it can; a part that it cannot is asked in CEL.
@@ -172,7 +171,9 @@ func (c *compiler) count(n plan.Predicate, a plan.Aggregate) node {
 		return nil
 	}
 	c.watch(a.Events, nil)
-	return &count{list: l, test: newCounting(n.Op, with...)}
+	out := &count{list: l, test: newCounting(n.Op, with...)}
+	c.keepCount(out, a.Events, nil)
+	return out
 }
 
 func (c *compiler) compare(n plan.Compare, typ *Type) node {
@@ -204,6 +205,7 @@ func (c *compiler) quantifier(n plan.Quantifier) node {
 		out.test = newCounting(plan.Equal, 1)
 		c.watch(n.Events, n.If)
 	}
+	c.keepCount(out, n.Events, n.If)
 	return out
 }
 
@@ -213,7 +215,9 @@ func (c *compiler) units(n plan.Units) node {
 		return nil
 	}
 	c.watch(n.Events, nil)
-	return &units{list: l, unit: n.Unit, n: n.N, kind: n.Kind, op: n.Op, with: n.Lit, cal: c.cal}
+	out := &units{list: l, units: &calendarUnits{cal: c.cal, unit: n.Unit, n: n.N}, kind: n.Kind, op: n.Op, with: n.Lit}
+	c.keepUnits(out, n.Events)
+	return out
 }
 
 func (c *compiler) sequence(n plan.Sequence) node {
@@ -229,6 +233,7 @@ func (c *compiler) sequence(n plan.Sequence) node {
 	if len(out.steps) == 0 {
 		return nil
 	}
+	c.keepSequence(out, n)
 	return out
 }
 
@@ -286,7 +291,7 @@ func (c *compiler) aggregate(a plan.Aggregate) reading {
 	if !ok {
 		return nil
 	}
-	out := &aggregate{list: l, function: a.Function, keeps: keepsRunning(a.Events, a.Function)}
+	out := &aggregate{list: l, function: a.Function}
 	if a.Function != plan.Size {
 		if out.of = c.field(a.Of, l.typ); out.of == nil {
 			return nil
@@ -296,7 +301,7 @@ func (c *compiler) aggregate(a plan.Aggregate) reading {
 		}
 	}
 	c.watch(a.Events, nil)
-	c.aggregates = append(c.aggregates, out)
+	c.keepAggregate(out, a)
 	return out
 }
 

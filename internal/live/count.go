@@ -3,9 +3,7 @@ package live
 import (
 	"math"
 	"slices"
-	"sort"
 
-	"github.com/embedcdp/cdp/internal/celenv"
 	"github.com/embedcdp/cdp/internal/plan"
 )
 
@@ -15,11 +13,29 @@ type count struct {
 	test counting
 	with node // besides the filters: a quantifier's condition
 	fail bool // count those for which it is not true
+	kept *table
 }
 
 func (c *count) holds(who *Person, side plan.Outcome) (bool, int64) {
-	n, oldest, turn := 0, int64(Never), int64(Never)
-	next, ok := c.list.each(who, func(_ uint32, t int64) verb {
+	w := c.list.limits(who)
+	if !w.ok {
+		return false, w.next
+	}
+	n, oldest, next := c.look(who, w)
+	if n >= c.test.first { // fewer could be another answer
+		next = min(next, c.list.leaves(oldest))
+	}
+	return c.test.holds(float64(n)) == (side == plan.IsTrue), next
+}
+
+// look finds how many events there are, up to enough, and the time of the oldest.
+func (c *count) look(who *Person, w limits) (n int, oldest, next int64) {
+	if s := c.kept.stretch(who, w); s != nil {
+		return c.lookUp(who, s, w)
+	}
+	oldest = Never
+	turn := int64(Never)
+	next = c.list.each(who, w, func(_ uint32, t int64) verb {
 		if c.with != nil {
 			yes, until := c.with.holds(who, plan.IsTrue)
 			turn = min(turn, until)
@@ -34,14 +50,33 @@ func (c *count) holds(who *Person, side plan.Outcome) (bool, int64) {
 		}
 		return goOn
 	})
-	next = min(next, turn)
-	if !ok {
-		return false, next
+	c.kept.begin(who, w)
+	return n, oldest, min(next, turn)
+}
+
+// lookUp is look by what is kept.
+func (c *count) lookUp(who *Person, s *stretch, w limits) (n int, oldest, next int64) {
+	k := s.content.(*keptEvents)
+	n, oldest, next = min(k.row.len(), c.test.enough), Never, w.next
+	if n > 0 {
+		oldest = c.list.typ.Time.Int(k.row.at(k.row.len() - n))
 	}
-	if n >= c.test.first { // fewer could be another answer
-		next = min(next, c.list.leaves(oldest))
+	if n < c.test.enough {
+		next = min(next, s.enters(who))
 	}
-	return c.test.holds(float64(n)) == (side == plan.IsTrue), next
+	return n, oldest, next
+}
+
+// takes tells whether an event counts.
+func (c *count) takes(who *Person, event uint32) bool {
+	if !c.list.passes(who, event) {
+		return false
+	}
+	if c.with == nil {
+		return true
+	}
+	yes, _ := c.with.holds(who, plan.IsTrue)
+	return yes != c.fail
 }
 
 func (*count) cost() int { return costCount }
@@ -107,46 +142,29 @@ func sign(d float64) int {
 
 // units compares the counts of the last n complete calendar units with a literal.
 type units struct {
-	list list
-	unit string
-	n    int
-	kind plan.Quantity
-	op   plan.Op
-	with float64
-	cal  celenv.Calendar
+	list  list
+	units *calendarUnits
+	kind  plan.Quantity
+	op    plan.Op
+	with  float64
+	kept  *table
 
-	// The starts of the units, and of the current one, looked up last; they hold for now in [seen, until).
-	starts      []int64
-	seen, until int64
-	counts      []int
+	counts []int // memory of look
 }
 
 func (u *units) holds(who *Person, side plan.Outcome) (bool, int64) {
-	if who.Now < u.seen || who.Now >= u.until {
-		u.starts = u.cal.Starts(who.Now, u.unit, u.n)
-		u.seen, u.until = who.Now, u.cal.Start(who.Now, u.unit, 1)
-		u.counts = make([]int, u.n)
+	w := u.list.limits(who)
+	if !w.ok {
+		return false, w.next
 	}
-	clear(u.counts)
-	oldest := int64(Never) // of those in the units or after them
-	next, ok := u.list.each(who, func(_ uint32, t int64) verb {
-		if t < u.starts[0] {
-			return nextRow
-		}
-		oldest = min(oldest, t)
-		if i := sort.Search(u.n+1, func(i int) bool { return u.starts[i] > t }) - 1; i < u.n {
-			u.counts[i]++
-		}
-		return goOn
-	})
-	if !ok {
-		return false, next
-	}
+	starts := u.units.at(who.Now)
+	w.from = max(w.from, starts[0])
+	counts, oldest, next := u.look(who, w, starts)
 	if oldest != Never {
-		next = min(next, u.until, u.list.leaves(oldest))
+		next = min(next, u.units.until, u.list.leaves(oldest))
 	}
 	good := 0
-	for _, n := range u.counts {
+	for _, n := range counts[:u.units.n] {
 		if stands(sign(float64(n)-u.with), u.op) {
 			good++
 		}
@@ -154,11 +172,38 @@ func (u *units) holds(who *Person, side plan.Outcome) (bool, int64) {
 	yes := good > 0
 	switch u.kind {
 	case plan.Every:
-		yes = good == u.n
+		yes = good == u.units.n
 	case plan.JustOne:
 		yes = good == 1
 	}
 	return yes == (side == plan.IsTrue), next
+}
+
+// look counts the events of each unit, and finds the time of the oldest; Never when there is none.
+func (u *units) look(who *Person, w limits, starts []int64) (counts []int, oldest, next int64) {
+	if s := u.kept.stretch(who, w); s != nil {
+		k := s.content.(*keptUnits)
+		oldest = Never
+		switch {
+		case k.row.len() > 0:
+			oldest = u.list.typ.Time.Int(k.row.at(0))
+		case k.n > 0:
+			oldest = starts[0] // at least: nothing but the units lets go of it
+		}
+		return k.counts, oldest, min(w.next, s.enters(who))
+	}
+	if len(u.counts) != len(starts) {
+		u.counts = make([]int, len(starts))
+	}
+	clear(u.counts)
+	oldest = Never
+	next = u.list.each(who, w, func(_ uint32, t int64) verb {
+		oldest = min(oldest, t)
+		u.counts[unitOf(starts, t)]++
+		return goOn
+	})
+	u.kept.begin(who, w)
+	return u.counts, oldest, next
 }
 
 func (*units) cost() int                  { return costEvents }

@@ -21,9 +21,21 @@
 //	walk.go       the events of a list, newest first
 //	count.go      counts against literals, quantifiers, counts per calendar unit
 //	aggregate.go  sum, avg, min, max, first, last and their like
-//	running.go    sums that are kept up to date for people with many events
 //	sequence.go   events one after another
 //	watch.go      which events can change an answer
+//
+// For people with many events:
+//
+//	busy.go         what is kept instead of walking, for whom, and how much of it
+//	stretch.go      follows one list of a person: what is new, what has left
+//	eventrow.go     events in order of time, of which the oldest leave
+//	keptevents.go   counts, first, last
+//	keptsum.go      sums and numbers without end
+//	keptextreme.go  min, max
+//	keptvalues.go   countDistinct, mostFrequent
+//	keptunits.go    counts per calendar unit
+//	keptsequence.go sequences
+//	keep.go         which of these is kept for which part of a condition
 package live
 
 import (
@@ -45,6 +57,7 @@ type Source interface {
 	Object(typ, id string, at int64, attr string) value.Value // as a reference at that time binds
 	Part(cel string) (Part, error)                            // for a condition that is known only as CEL
 	Calendar() celenv.Calendar
+	Busy() *Busy // what programs keep for people with many events; nil when they keep nothing
 }
 
 // Part answers a condition that is known only as CEL.
@@ -75,24 +88,19 @@ type Person struct {
 	Rows []uint32 // every row whose events are theirs
 	Now  int64    // microseconds since 1970
 
-	event   uint32 // the event a filter looks at
-	tallies map[scalar]tally
-	steps   [][]moment
+	event    uint32 // the event a filter looks at
+	walked   int    // how many events the last walk went through
+	tallies  map[scalar]tally
+	steps    [][]moment
+	progress progress
 }
 
-// Program answers one condition. It holds cached calendar bounds: one goroutine uses it at a time.
+// Program answers one condition. It holds cached calendar bounds: one goroutine uses it at a time, and all that share a Busy.
 type Program struct {
 	root         node
 	watches      []Watch
+	tables       []*table
 	rises, falls bool
-	aggregates   []*aggregate
-}
-
-// Forget lets go of what is kept of the events of a row (running.go): some of them are no more.
-func (p *Program) Forget(row uint32) {
-	for _, a := range p.aggregates {
-		delete(a.running, row)
-	}
 }
 
 // Holds tells whether the condition is true for a person, and the earliest instant after Now at which that can change with

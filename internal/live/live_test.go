@@ -66,6 +66,8 @@ var templates = []string{
 	`events.view.filter(e, e.time < ago("$d") && e.seconds > customer.age).size() $op $n`,
 	`events.view.exists(e, now - e.time < duration("$d"))`,
 	`sequence(events.view, events.buy, "$d")`,
+	`sequence(events.view.within("3d"), events.view.filter(e, e.category == "shoes").within("3d"), events.buy.within("3d"), "$d")`,
+	`!sequence(events.buy.since(events.view.first().time), events.view.since(events.view.first().time), "$d")`,
 	`!sequence(events.view.within("$d"), events.buy.during("$r"), events.view, "2d")`,
 	`sequence(events.view, events.view.filter(e, e.category == "shoes"), "$d")`,
 	`events.buy.exists(e, e.product.brand == "nike" && e.product.price > $n)`,
@@ -136,7 +138,9 @@ type somebody struct {
 
 	columns map[string]*column.Column
 	types   map[string]*live.Type
+	tables  map[string]*column.Table
 	cat     *schema.Catalogue
+	busy    *live.Busy
 }
 
 type oracle struct{ p *somebody }
@@ -166,6 +170,7 @@ type source struct {
 
 func (s source) Attr(name string) *column.Column    { return s.columns[name] }
 func (s source) Type(name string) *live.Type        { return s.types[name] }
+func (s source) Busy() *live.Busy                   { return s.busy }
 func (s source) Calendar() celenv.Calendar          { return celenv.CalendarOf(s.cat) }
 func (s source) InSegment(string) func(uint32) bool { return func(uint32) bool { return s.vip } }
 
@@ -210,7 +215,7 @@ const rows = 3
 
 func newSomebody(r *rand.Rand, cat *schema.Catalogue, start, span int64) *somebody {
 	moment := func() int64 { return start + (r.Int64N(2*span/hour)-span/hour)*hour }
-	p := &somebody{cat: cat, vip: r.IntN(2) == 0, events: map[string][]roweval.Event{}, columns: map[string]*column.Column{}, types: map[string]*live.Type{},
+	p := &somebody{cat: cat, vip: r.IntN(2) == 0, events: map[string][]roweval.Event{}, columns: map[string]*column.Column{}, types: map[string]*live.Type{}, tables: map[string]*column.Table{},
 		attrs: map[string]value.Value{"age": value.Num(float64(r.IntN(6))), "city": value.Str([]string{"Hue", "Lima"}[r.IntN(2)]), "vip": value.Bool(r.IntN(2) == 0)}}
 	if r.IntN(3) > 0 {
 		p.attrs["seen"] = value.Micros(moment())
@@ -238,46 +243,16 @@ func newSomebody(r *rand.Rand, cat *schema.Catalogue, start, span int64) *somebo
 }
 
 func (p *somebody) addType(r *rand.Rand, typ string, moment func() int64, seq *int64) {
-	tab := column.New(typ)
-	t := &live.Type{Time: tab.Add("$t", column.Int64), Seq: tab.Add("$q", column.Int64), Source: tab.Add("$source", column.Dict), ID: tab.Add("$id", column.Bytes),
-		Heads: column.NewVector(column.Uint32), Prev: column.NewVector(column.Uint32), Unordered: roaring.New(), Attr: tab.Column}
-	category, seconds, product := tab.Add("category", column.Dict), tab.Add("seconds", column.Float64), tab.Add("product", column.Dict)
-	p.types[typ] = t
-	t.Heads.Grow(rows)
+	t := p.declare(typ)
 	lists := make([][]uint32, rows)
-	n := r.IntN(9)
-	t.Prev.Grow(n)
-	for k := range n {
+	for range r.IntN(9) {
 		*seq++
-		e := event{t: moment(), id: fmt.Sprint(typ, k), seq: *seq, attrs: map[string]value.Value{}}
-		i := tab.Append()
-		t.Time.SetInt(i, e.t)
-		t.Seq.SetInt(i, e.seq)
-		t.ID.SetBytes(i, []byte(e.id))
-		if r.IntN(2) == 0 {
-			e.source = "web"
-			t.Source.SetString(i, []byte("web"))
-		}
-		if r.IntN(4) > 0 {
-			c := []string{"shoes", "hats"}[r.IntN(2)]
-			e.attrs["category"] = value.Str(c)
-			category.SetString(i, []byte(c))
-		}
-		if typ == "view" && r.IntN(4) > 0 {
-			s := float64(r.IntN(8))
-			e.attrs["seconds"] = value.Num(s)
-			seconds.SetFloat(i, s)
-		}
-		if typ == "buy" && r.IntN(4) > 0 {
-			id := []string{"p1", "p2", "p3"}[r.IntN(3)]
-			e.attrs["product"] = value.Str(id)
-			product.SetString(i, []byte(id))
-		}
-		p.events[typ] = append(p.events[typ], e)
 		row := r.IntN(rows)
+		e, i := p.happens(r, typ, moment(), *seq)
+		p.events[typ] = append(p.events[typ], e)
 		lists[row] = append(lists[row], i)
 	}
-	slices.SortStableFunc(p.events[typ], func(a, b roweval.Event) int { return cmp.Compare(a.Time(), b.Time()) })
+	slices.SortStableFunc(p.events[typ], byTime)
 	for row, list := range lists {
 		if r.IntN(3) > 0 {
 			slices.SortStableFunc(list, func(a, b uint32) int { return cmp.Compare(t.Time.Int(a), t.Time.Int(b)) })
@@ -289,6 +264,51 @@ func (p *somebody) addType(r *rand.Rand, typ string, moment func() int64, seq *i
 			t.Heads.SetUint(uint32(row), i+1)
 		}
 	}
+}
+
+func byTime(a, b roweval.Event) int { return cmp.Compare(a.Time(), b.Time()) }
+
+func (p *somebody) declare(typ string) *live.Type {
+	tab := column.New(typ)
+	t := &live.Type{Time: tab.Add("$t", column.Int64), Seq: tab.Add("$q", column.Int64), Source: tab.Add("$source", column.Dict), ID: tab.Add("$id", column.Bytes),
+		Heads: column.NewVector(column.Uint32), Prev: column.NewVector(column.Uint32), Unordered: roaring.New(), Lates: map[uint32]uint32{}, Attr: tab.Column}
+	tab.Add("category", column.Dict)
+	tab.Add("seconds", column.Float64)
+	tab.Add("product", column.Dict)
+	t.Heads.Grow(rows)
+	p.types[typ], p.tables[typ] = t, tab
+	return t
+}
+
+// happens makes an event, and writes its columns.
+func (p *somebody) happens(r *rand.Rand, typ string, at, seq int64) (event, uint32) {
+	t, tab := p.types[typ], p.tables[typ]
+	i := tab.Append()
+	e := event{t: at, id: fmt.Sprint(typ, i), seq: seq, attrs: map[string]value.Value{}}
+	t.Prev.Grow(int(i) + 1)
+	t.Time.SetInt(i, e.t)
+	t.Seq.SetInt(i, e.seq)
+	t.ID.SetBytes(i, []byte(e.id))
+	if r.IntN(2) == 0 {
+		e.source = "web"
+		t.Source.SetString(i, []byte("web"))
+	}
+	if r.IntN(4) > 0 {
+		c := []string{"shoes", "hats"}[r.IntN(2)]
+		e.attrs["category"] = value.Str(c)
+		tab.Column("category").SetString(i, []byte(c))
+	}
+	if typ == "view" && r.IntN(4) > 0 {
+		s := float64(r.IntN(8))
+		e.attrs["seconds"] = value.Num(s)
+		tab.Column("seconds").SetFloat(i, s)
+	}
+	if typ == "buy" && r.IntN(4) > 0 {
+		id := []string{"p1", "p2", "p3"}[r.IntN(3)]
+		e.attrs["product"] = value.Str(id)
+		tab.Column("product").SetString(i, []byte(id))
+	}
+	return e, i
 }
 
 // The answer is the oracle's at every instant at which anything can happen, and never changes before Next.

@@ -22,21 +22,33 @@ const (
 	stop         // nothing else matters
 )
 
-// each visits the events of the list, newest first within each of the person's rows. It returns until when the list stays
-// as it was visited, apart from visited events that leave; ok is false when a bound's instant is absent.
-func (l *list) each(who *Person, visit func(i uint32, t int64) verb) (next int64, ok bool) {
-	next = Never
-	from, to := int64(math.MinInt64), who.Now+1
+// limits are the instants between which the events of a list lie, from <= time < to. ok is false when a bound's instant is
+// absent; next says until when they are what they are, apart from moving with now.
+type limits struct {
+	from, to, next int64
+	ok             bool
+}
+
+func (l *list) limits(who *Person) limits {
+	w := limits{math.MinInt64, who.Now + 1, Never, true}
 	for k := range l.bounds {
-		lo, hi, until, there := l.bounds[k].limits(who)
-		next = min(next, until)
-		if !there {
-			return next, false
+		from, to, next, ok := l.bounds[k].limits(who)
+		if w.next = min(w.next, next); !ok {
+			return limits{next: w.next}
 		}
-		from, to = max(from, lo), min(to, hi)
+		w.from, w.to = max(w.from, from), min(w.to, to)
 	}
-	ahead := int64(Never) // the earliest event after what is let through
-	typ := l.typ
+	return w
+}
+
+// each visits the events of the list within the limits, newest first within each of the person's rows. It returns until when
+// the list stays as it was visited, apart from visited events that leave, and leaves with the person how many events it
+// walked through.
+func (l *list) each(who *Person, w limits, visit func(i uint32, t int64) verb) (next int64) {
+	next = w.next
+	ahead := int64(Never) // the earliest event after the limits
+	typ, walked := l.typ, 0
+	defer func() { who.walked = walked }()
 	for _, row := range who.Rows {
 		if int(row) >= typ.Heads.Len() {
 			continue
@@ -44,13 +56,14 @@ func (l *list) each(who *Person, visit func(i uint32, t int64) verb) (next int64
 		ordered := typ.Unordered.IsEmpty() || !typ.Unordered.Contains(row)
 	events:
 		for i := typ.Heads.Uint(row); i != 0; i = typ.Prev.Uint(i - 1) {
+			walked++
 			t := typ.Time.Int(i - 1)
 			switch {
-			case t < from && ordered:
+			case t < w.from && ordered:
 				break events
-			case t < from:
+			case t < w.from:
 				continue
-			case t >= to:
+			case t >= w.to:
 				ahead = min(ahead, t)
 				continue
 			}
@@ -69,7 +82,7 @@ func (l *list) each(who *Person, visit func(i uint32, t int64) verb) (next int64
 			}
 			switch visit(i-1, t) {
 			case stop:
-				return next, true
+				return next
 			case nextRow:
 				if ordered {
 					break events
@@ -80,7 +93,7 @@ func (l *list) each(who *Person, visit func(i uint32, t int64) verb) (next int64
 	if ahead != Never {
 		next = min(next, l.enters(ahead, who.Now))
 	}
-	return next, true
+	return next
 }
 
 // boundByEvents tells whether a bound is an instant that other events give.
@@ -91,19 +104,6 @@ func (l *list) boundByEvents() bool {
 		}
 	}
 	return false
-}
-
-// since is the start of the limits of a list whose bounds have no end.
-func (l *list) since(who *Person) (from, next int64, ok bool) {
-	from, next = math.MinInt64, Never
-	for k := range l.bounds {
-		lo, _, until, there := l.bounds[k].limits(who)
-		if next = min(next, until); !there {
-			return from, next, false
-		}
-		from = max(from, lo)
-	}
-	return from, next, true
 }
 
 // passes tells whether an event passes filters that depend on nothing else.
@@ -127,9 +127,12 @@ func (l *list) enters(t, now int64) int64 {
 	return max(at, now+1)
 }
 
-// leaves is when the first of several events that are in will not be, given the oldest of them.
+// leaves is when the first of several events that are in will not be, given the time of the oldest; Never when there is none.
 func (l *list) leaves(oldest int64) int64 {
 	at := int64(Never)
+	if oldest == Never {
+		return at
+	}
 	for k := range l.bounds {
 		at = min(at, l.bounds[k].leaves(oldest))
 	}
