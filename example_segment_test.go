@@ -123,15 +123,26 @@ func ExampleSegments_Flips() {
 	buyers(ctx, c)
 	_, err := c.Track(ctx, cdp.Event{Name: "purchase", UserID: "ann", Attributes: cdp.Attrs{"category": "hats"}})
 	check(err)
-	flips, err := c.Segments().Flips(ctx, "hats", time.Time{}) // from the beginning
+
+	var position uint64 // kept by whoever reads the feed, beside what it did with it
+	for f, err := range c.Segments().Flips(ctx, "hats", nil) {
+		check(err)
+		fmt.Println(f.UserID, f.Entered, f.Cause)
+		position = f.Position
+	}
+	_, err = c.Track(ctx, cdp.Event{Name: "purchase", UserID: "dan", Attributes: cdp.Attrs{"category": "hats"}})
 	check(err)
-	for _, f := range flips {
+	fmt.Println("later:")
+	for f, err := range c.Segments().Flips(ctx, "hats", &cdp.FlipOptions{After: position}) {
+		check(err)
 		fmt.Println(f.UserID, f.Entered, f.Cause)
 	}
 	// Output:
 	// bob true definition
 	// cem true definition
 	// ann true track
+	// later:
+	// dan true track
 }
 
 func ExampleSegments_Plan() {

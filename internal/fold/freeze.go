@@ -54,7 +54,7 @@ func (t *eventType) freeze(lists bool) *eventType {
 		f.cols[name] = &attrColumn{name: name, decl: c.decl, def: c.def, col: f.tab.Column(name)}
 	}
 	if lists {
-		f.heads, f.prev = t.heads.Freeze(), t.prev.Freeze()
+		f.heads, f.prev, f.unordered = t.heads.Freeze(), t.prev.Freeze(), t.unordered.Clone()
 	} else {
 		f.heads, f.prev = column.NewVector(column.Uint32), column.NewVector(column.Uint32)
 		f.unlisted = sync.OnceFunc(func() {

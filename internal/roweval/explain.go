@@ -6,7 +6,6 @@ import (
 	"math"
 	"slices"
 	"strings"
-	"time"
 
 	"cel.dev/cel-go/cel"
 	"cel.dev/cel-go/common/ast"
@@ -23,25 +22,17 @@ type Node struct {
 	Value    string   // what it is: a value, "3 events", "absent", or "error: …"
 	Events   []string // with a list of events: their ids, oldest first, the newest 20 of more
 	Next     int64    // before it the part cannot change without new data; math.MaxInt64 when it never will
-	Flip     int64    // of the whole expression only: when its truth changes; math.MaxInt64 when it never will
 	Children []*Node  // what it is made of; bodies of macros are not listed, since they have a value for every element
 }
 
-const (
-	explainedEvents = 20  // event ids named
-	explainedFlips  = 256 // instants tried for Flip
-)
+const explainedEvents = 20 // event ids named
 
 // Explain evaluates every part of the expression on its own. It is for reading, not for speed.
 func (p *Program) Explain(in Input) *Node {
 	if in.Person != nil {
 		in.Person = &remembered{Person: in.Person, events: map[string][]Event{}}
 	}
-	n := p.explain(p.expr.Surface(), in)
-	if at, ok := p.NextFlip(in, explainedFlips); ok {
-		n.Flip = at
-	}
-	return n
+	return p.explain(p.expr.Surface(), in)
 }
 
 // remembered is a person whose events are looked up once for all parts and instants of an explanation.
@@ -60,7 +51,7 @@ func (r *remembered) Events(typ string) []Event {
 }
 
 func (p *Program) explain(e ast.Expr, in Input) *Node {
-	n := &Node{Text: p.expr.Text(e), Value: "not evaluated", Next: math.MaxInt64, Flip: math.MaxInt64}
+	n := &Node{Text: p.expr.Text(e), Value: "not evaluated", Next: math.MaxInt64}
 	if part, ok := p.expr.Part(e.ID()); ok {
 		n.Value, n.Events, n.Next = p.show(part, in)
 		if n.Value == "[]" && celenv.IsEventList(p.expr.Type(e.ID())) {
@@ -149,9 +140,6 @@ func parts(e ast.Expr) []ast.Expr {
 func (n *Node) String() string {
 	var b strings.Builder
 	n.print(&b, 0)
-	if n.Flip != math.MaxInt64 {
-		fmt.Fprintf(&b, "changes at %s\n", time.UnixMicro(n.Flip).UTC().Format(time.RFC3339Nano))
-	}
 	return b.String()
 }
 
