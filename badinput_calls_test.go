@@ -94,6 +94,8 @@ func argument(typ reflect.Type) reflect.Value {
 		return reflect.ValueOf([]cdp.Identity{{UserID: "ann"}})
 	case reflect.TypeFor[[]cdp.ObjectRecord]():
 		return reflect.ValueOf([]cdp.ObjectRecord{{Type: "product", ID: "P"}})
+	case reflect.TypeFor[[]string]():
+		return reflect.ValueOf([]string{"s", "t"})
 	case reflect.TypeFor[cdp.Trend]():
 		return reflect.ValueOf(cdp.Trend{Series: []cdp.Series{{Event: "purchase"}}, Range: cdp.Between(daysAgo(1), noon)})
 	}

@@ -3,6 +3,7 @@ package report
 import (
 	"cmp"
 	"math"
+	"strings"
 	"time"
 
 	"github.com/embedcdp/cdp/internal/chart"
@@ -127,4 +128,24 @@ func Nodes(title string, r *insight.JourneyResult) chart.Journey {
 		j.Nodes = append(j.Nodes, n)
 	}
 	return j
+}
+
+// Regions draws an overlap: a bar for each combination of groups.
+func Regions(title string, r *insight.OverlapResult) chart.Bar {
+	b := chart.Bar{Title: title, Unit: "people", Horizontal: true, Series: []chart.Series{{Name: "people"}}}
+	for _, region := range r.Regions {
+		var in []string
+		for i, name := range r.Names {
+			if region.Has(i) {
+				in = append(in, name)
+			}
+		}
+		name := strings.Join(in, " and ")
+		if len(in) == 1 {
+			name += " only"
+		}
+		b.Categories = append(b.Categories, name)
+		b.Series[0].Values = append(b.Series[0].Values, float64(region.People.GetCardinality()))
+	}
+	return b
 }
