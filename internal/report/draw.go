@@ -149,3 +149,13 @@ func Regions(title string, r *insight.OverlapResult) chart.Bar {
 	}
 	return b
 }
+
+// Sizes draws how many were in a group at the end of each bucket.
+func Sizes(title string, r *insight.SizesResult) chart.Line {
+	l := chart.Line{Title: title, Zone: r.Zone, Unit: "people", Series: []chart.Series{{Name: "members"}}}
+	for _, b := range r.Buckets {
+		l.Times = append(l.Times, b.Start)
+		l.Series[0].Values = append(l.Series[0].Values, float64(b.Members))
+	}
+	return l
+}
