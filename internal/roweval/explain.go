@@ -14,15 +14,17 @@ import (
 	"cel.dev/cel-go/common/types/traits"
 
 	"github.com/embedcdp/cdp/internal/celenv"
+	"github.com/embedcdp/cdp/internal/value"
 )
 
 // Node explains one part of an expression.
 type Node struct {
-	Text     string   // the part as CEL
-	Value    string   // what it is: a value, "3 events", "absent", or "error: …"
-	Events   []string // with a list of events: their ids, oldest first, the newest 20 of more
-	Next     int64    // before it the part cannot change without new data; math.MaxInt64 when it never will
-	Children []*Node  // what it is made of; bodies of macros are not listed, since they have a value for every element
+	Text     string      // the part as CEL
+	Value    string      // what it is: a value, "3 events", "absent", or "error: …"
+	Plain    value.Value // the value itself; absent for events and where there is none
+	Events   []string    // with a list of events: their ids, oldest first, the newest 20 of more
+	Next     int64       // before it the part cannot change without new data; math.MaxInt64 when it never will
+	Children []*Node     // what it is made of; bodies of macros are not listed, since they have a value for every element
 }
 
 const explainedEvents = 20 // event ids named
@@ -53,7 +55,7 @@ func (r *remembered) Events(typ string) []Event {
 func (p *Program) explain(e ast.Expr, in Input) *Node {
 	n := &Node{Text: p.expr.Text(e), Value: "not evaluated", Next: math.MaxInt64}
 	if part, ok := p.expr.Part(e.ID()); ok {
-		n.Value, n.Events, n.Next = p.show(part, in)
+		n.Value, n.Plain, n.Events, n.Next = p.show(part, in)
 		if n.Value == "[]" && celenv.IsEventList(p.expr.Type(e.ID())) {
 			n.Value = "0 events"
 		}
@@ -64,13 +66,13 @@ func (p *Program) explain(e ast.Expr, in Input) *Node {
 	return n
 }
 
-func (p *Program) show(part cel.Program, in Input) (shown string, events []string, next int64) {
+func (p *Program) show(part cel.Program, in Input) (shown string, plain value.Value, events []string, next int64) {
 	out, r := p.run(part, in)
 	switch {
 	case errors.Is(r.Err, ErrAbsent):
-		return "absent", nil, r.Next
+		return "absent", plain, nil, r.Next
 	case r.Err != nil:
-		return "error: " + r.Err.Error(), nil, r.Next
+		return "error: " + r.Err.Error(), plain, nil, r.Next
 	}
 	if l, ok := out.(traits.Lister); ok {
 		if ids, ok := eventIDs(l); ok {
@@ -79,10 +81,13 @@ func (p *Program) show(part cel.Program, in Input) (shown string, events []strin
 			if n == 1 {
 				shown = "1 event"
 			}
-			return shown, ids[max(0, n-explainedEvents):], r.Next
+			return shown, plain, ids[max(0, n-explainedEvents):], r.Next
 		}
 	}
-	return text(out), nil, r.Next
+	if _, isRecord := out.(*record); !isRecord {
+		plain, _ = fromCEL(out)
+	}
+	return text(out), plain, nil, r.Next
 }
 
 func text(v ref.Val) string {
