@@ -69,8 +69,8 @@ func (c Change) String() string { return c.words }
 //
 // Tried one by one, and where no single one does it in pairs, which are either both of the person or both of the condition:
 //
-//   - one more event of a type that the condition reads, then two, up to ten, or as many as a number in the condition asks
-//     for; now, a day, 8 or 35 days ago; with the values that the condition names, others, or none
+//   - one more event of a type that the condition reads, then two, then three, or as many as a number in the condition
+//     asks for; now, a day, 8 or 35 days ago; with the values that the condition names, others, or none
 //   - fewer of the last 20 events that each part of the condition lists: any single one, then the newest or the oldest
 //   - another value of a profile attribute that the condition reads, the nearest first, or none
 //   - another number, text, time or duration in the place of one that the condition compares with, the nearest first
@@ -79,7 +79,7 @@ func (c Change) String() string { return c.words }
 // the person, their newest 200 events and the condition. Segments that the condition asks for by inSegment follow changes of the
 // person. Objects and lists of objects are not changed. None found means that none of these does it, not that there is none.
 //
-// The search takes some milliseconds, and seconds for people with hundreds of thousands of events; it is bounded by 100,000
+// The search takes some milliseconds, and seconds for people with hundreds of thousands of events; it is bounded by 20,000
 // evaluations of parts of the condition, fewer where a person has many events, and holds nothing up.
 func (s Segments) WhyNot(ctx context.Context, name, userID string) (WhyNot, error) {
 	out := WhyNot{Segment: name, UserID: userID}

@@ -1,6 +1,8 @@
 package whynot
 
 import (
+	"slices"
+
 	"cel.dev/cel-go/common/ast"
 	"cel.dev/cel-go/common/operators"
 
@@ -57,20 +59,40 @@ func outcome(p *roweval.Program, in roweval.Input) byte {
 	return 'f'
 }
 
-// outcomes is what every atom says of a person.
-func (s *search) outcomes(in roweval.Input) string {
+// outcomes is what every atom says of a person after changes. What a change does not touch is not asked again.
+func (s *search) outcomes(in roweval.Input, changes ...Change) string {
 	out := make([]byte, len(s.atoms))
 	for i, a := range s.atoms {
-		out[i] = outcome(a.prog, in)
+		if s.base == "" || slices.ContainsFunc(changes, a.reads) {
+			out[i] = outcome(a.prog, in)
+		} else {
+			out[i] = s.base[i]
+		}
 	}
 	return string(out)
+}
+
+// reads tells whether a change of the person can change what the atom says.
+func (a *atom) reads(c Change) bool {
+	d := a.prog.Expr().Deps()
+	return len(d.Segments) > 0 || slices.Contains(d.Attrs, c.Name) && c.Kind == Attribute || slices.Contains(d.Events, c.Name) && c.Kind != Attribute
+}
+
+// touched is how many atoms a change touches.
+func (s *search) touched(c Change) (n int) {
+	for _, a := range s.atoms {
+		if a.reads(c) {
+			n++
+		}
+	}
+	return n
 }
 
 // turns tells whether changes of the person turn the answer. The whole is asked only for outcomes it was not asked for.
 func (s *search) turns(changes ...Change) (outcomes string, turns bool) {
 	in := s.in
 	in.Person = s.changed(changes)
-	outcomes = s.outcomes(in)
+	outcomes = s.outcomes(in, changes...)
 	now, known := s.truth[outcomes]
 	if !known {
 		now = s.prog.Eval(in).True()

@@ -20,7 +20,7 @@ type tried struct {
 func (s *search) changesOfPerson(stop func() bool) (out []tried) {
 	seen := map[string]bool{s.base: true}
 	try := func(c Change) (turns bool) {
-		if !s.spend(len(s.atoms), stop) {
+		if !s.spend(s.touched(c), stop) {
 			return false
 		}
 		outcomes, turns := s.turns(c)
@@ -141,7 +141,8 @@ func (s *search) counts() (out []int) {
 		}
 	}
 	slices.Sort(out)
-	return slices.Compact(out)
+	out = slices.Compact(out)
+	return out[:min(len(out), maxCounts)]
 }
 
 // kinds are the attributes of events to try: each that the condition selects with each of the condition's values of its type,

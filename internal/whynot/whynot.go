@@ -63,16 +63,17 @@ type Answer struct {
 	Complete bool     // everything there was to try was tried
 }
 
-// Limits of the search. A step is one evaluation of an atom, and one more for every 200 events of the person, so that the
+// Limits of the search. A step is one evaluation of an atom, and one more for every 2,000 events of the person, so that the
 // search ends soon for busy people too.
 const (
-	maxSteps     = 100_000
-	eventsAStep  = 200
+	maxSteps     = 20_000
+	eventsAStep  = 2000
 	maxOptions   = 12
-	maxNumbers   = 60   // values tried for one number in the condition, the nearest first
-	maxKinds     = 64   // kinds of events tried for one type
-	maxCount     = 10   // more events of one kind, beside what a comparison asks for
+	maxNumbers   = 40   // values tried for one number in the condition, the nearest first
+	maxKinds     = 32   // kinds of events tried for one type
+	maxCount     = 3    // more events of one kind, beside what a comparison asks for
 	maxAskedFor  = 1000 // more events where a comparison asks for so many
+	maxCounts    = 10   // numbers of events tried
 	maxPerPair   = 40   // changes that are tried in pairs
 	sampledValue = 200  // events whose values are looked at, the newest
 )
