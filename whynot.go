@@ -80,7 +80,7 @@ func (c Change) String() string { return c.words }
 // person. Objects and lists of objects are not changed. None found means that none of these does it, not that there is none.
 //
 // The search takes some milliseconds, and seconds for people with hundreds of thousands of events; it is bounded by 20,000
-// evaluations of parts of the condition, fewer where a person has many events, and holds nothing up.
+// evaluations of parts of the condition, fewer where a person has many events or a condition many loops, and holds nothing up.
 func (s Segments) WhyNot(ctx context.Context, name, userID string) (WhyNot, error) {
 	out := WhyNot{Segment: name, UserID: userID}
 	q, zone, err := s.askPerson(ctx, "segments.why_not", name, userID)

@@ -49,8 +49,10 @@ func compile(of *celenv.Expr, text string) (*roweval.Program, error) {
 }
 
 // outcome is what a condition says: 't', 'f', or 'e' for an error, which absent values are.
-func outcome(p *roweval.Program, in roweval.Input) byte {
-	switch r := p.Eval(in); {
+func (s *search) outcome(p *roweval.Program, in roweval.Input) byte {
+	r := p.Eval(in)
+	s.steps += s.each + int(r.Steps/turnsAStep)
+	switch {
 	case r.Err != nil:
 		return 'e'
 	case r.True():
@@ -64,7 +66,7 @@ func (s *search) outcomes(in roweval.Input, changes ...Change) string {
 	out := make([]byte, len(s.atoms))
 	for i, a := range s.atoms {
 		if s.base == "" || slices.ContainsFunc(changes, a.reads) {
-			out[i] = outcome(a.prog, in)
+			out[i] = s.outcome(a.prog, in)
 		} else {
 			out[i] = s.base[i]
 		}
@@ -78,16 +80,6 @@ func (a *atom) reads(c Change) bool {
 	return len(d.Segments) > 0 || slices.Contains(d.Attrs, c.Name) && c.Kind == Attribute || slices.Contains(d.Events, c.Name) && c.Kind != Attribute
 }
 
-// touched is how many atoms a change touches.
-func (s *search) touched(c Change) (n int) {
-	for _, a := range s.atoms {
-		if a.reads(c) {
-			n++
-		}
-	}
-	return n
-}
-
 // turns tells whether changes of the person turn the answer. The whole is asked only for outcomes it was not asked for.
 func (s *search) turns(changes ...Change) (outcomes string, turns bool) {
 	in := s.in
@@ -95,7 +87,7 @@ func (s *search) turns(changes ...Change) (outcomes string, turns bool) {
 	outcomes = s.outcomes(in, changes...)
 	now, known := s.truth[outcomes]
 	if !known {
-		now = s.prog.Eval(in).True()
+		now = s.outcome(s.prog, in) == 't'
 		s.truth[outcomes] = now
 	}
 	return outcomes, now != s.member

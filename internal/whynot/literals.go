@@ -132,14 +132,14 @@ func (s *search) edits(stop func() bool) (out []Change) {
 		for _, l := range literalsIn(a.expr) {
 			said := map[byte]bool{s.base[i]: true}
 			for _, to := range s.alternatives(l) {
-				if !s.spend(1, stop) {
+				if !s.goOn(stop) {
 					return out
 				}
 				prog, err := compile(s.prog.Expr(), s.text(a.expr, l.node.ID(), to))
 				if err != nil {
 					continue // a type that does not fit here
 				}
-				if o := outcome(prog, s.in); !said[o] {
+				if o := s.outcome(prog, s.in); !said[o] {
 					said[o] = true
 					out = append(out, Change{Kind: Literal, at: l.node.ID(), to: to, Part: s.prog.Expr().Text(l.parent), From: s.prog.Expr().Text(l.node), To: s.write(to)})
 				}
@@ -247,5 +247,5 @@ func (s *search) turnsWith(changes ...Change) (where string, turns bool) {
 	}
 	where = s.prog.Expr().Text(whole)
 	prog, err := compile(s.prog.Expr(), where)
-	return where, err == nil && prog.Eval(s.in).True() != s.member
+	return where, err == nil && (s.outcome(prog, s.in) == 't') != s.member
 }

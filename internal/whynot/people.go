@@ -20,7 +20,7 @@ type tried struct {
 func (s *search) changesOfPerson(stop func() bool) (out []tried) {
 	seen := map[string]bool{s.base: true}
 	try := func(c Change) (turns bool) {
-		if !s.spend(s.touched(c), stop) {
+		if !s.goOn(stop) {
 			return false
 		}
 		outcomes, turns := s.turns(c)

@@ -63,11 +63,12 @@ type Answer struct {
 	Complete bool     // everything there was to try was tried
 }
 
-// Limits of the search. A step is one evaluation of an atom, and one more for every 2,000 events of the person, so that the
-// search ends soon for busy people too.
+// Limits of the search. A step is one evaluation of an atom, one more for every 2,000 events of the person, and one more for
+// every 200 turns of its loops, so that the search ends soon for busy people and deep conditions too.
 const (
 	maxSteps     = 20_000
 	eventsAStep  = 2000
+	turnsAStep   = 200
 	maxOptions   = 12
 	maxNumbers   = 40   // values tried for one number in the condition, the nearest first
 	maxKinds     = 32   // kinds of events tried for one type
@@ -132,11 +133,9 @@ func Search(prog *roweval.Program, deps celenv.Deps, in roweval.Input, segments 
 	return Answer{Member: s.member, Options: found[:min(len(found), maxOptions)], Complete: !s.cut}, nil
 }
 
-// spend counts an evaluation, and says whether there are steps left.
-func (s *search) spend(n int, stop func() bool) bool {
-	if s.steps += n * s.each; s.steps > maxSteps || stop() {
-		s.cut = true
-	}
+// goOn says whether there are steps left.
+func (s *search) goOn(stop func() bool) bool {
+	s.cut = s.cut || s.steps > maxSteps || stop()
 	return !s.cut
 }
 
@@ -148,7 +147,7 @@ func (s *search) pairsOfPerson(all []tried, stop func() bool) (out []Option) {
 			if a.Kind == Attribute && b.Kind == Attribute && a.Name == b.Name || len(out) == maxOptions {
 				continue
 			}
-			if !s.spend(len(s.atoms), stop) {
+			if !s.goOn(stop) {
 				return out
 			}
 			if _, turns := s.turns(a.Change, b.Change); turns {
@@ -167,7 +166,7 @@ func (s *search) pairsOfEdits(all []Change, stop func() bool) (out []Option) {
 			if a.at == b.at || len(out) == maxOptions {
 				continue
 			}
-			if !s.spend(len(s.atoms), stop) {
+			if !s.goOn(stop) {
 				return out
 			}
 			if where, ok := s.turnsWith(a, b); ok {
