@@ -17,7 +17,7 @@ import (
 	"github.com/embedcdp/cdp/cdptest"
 )
 
-var whyNotCases = flag.Int("whynot-cases", 1000, "how many random cases TestWhyNotTurns asks; 200 with -short")
+var whyNotCases = flag.Int("whynot-cases", 150, "how many random cases TestWhyNotTurns asks; 30 with -short")
 
 // TestWhyNotTurns asks about random conditions and people, the worlds of TestOracle, and makes every change that is proposed:
 // those of the person to a copy of the naive person, about whom the naive interpreter is asked, and those of the condition by
@@ -25,7 +25,7 @@ var whyNotCases = flag.Int("whynot-cases", 1000, "how many random cases TestWhyN
 func TestWhyNotTurns(t *testing.T) {
 	cases := *whyNotCases
 	if testing.Short() {
-		cases = min(cases, 200)
+		cases = min(cases, 30)
 	}
 	asked, found, pairs := 0, map[cdp.ChangeKind]int{}, 0
 	none := 0
