@@ -70,14 +70,20 @@ func call(t *testing.T, ctx context.Context, name string, verb reflect.Value) er
 	if err, ok := last.Interface().(error); ok || last.Type() == reflect.TypeFor[error]() {
 		return err
 	}
-	people, ok := last.Interface().(iter.Seq2[cdp.Profile, error])
-	require.True(t, ok, "%s returns a %s, which this test cannot read an error from", name, last.Type())
-	for _, err := range people {
-		if err != nil {
-			return err
-		}
+	switch stream := last.Interface().(type) {
+	case iter.Seq2[cdp.Profile, error]:
+		return lastError(stream)
+	case iter.Seq2[cdp.Flip, error]:
+		return lastError(stream)
 	}
+	t.Fatalf("%s returns a %s, which this test cannot read an error from", name, last.Type())
 	return nil
+}
+
+func lastError[T any](stream iter.Seq2[T, error]) (err error) {
+	for _, err = range stream {
+	}
+	return err
 }
 
 func argument(typ reflect.Type) reflect.Value {
@@ -88,6 +94,8 @@ func argument(typ reflect.Type) reflect.Value {
 		return reflect.ValueOf([]cdp.Identity{{UserID: "ann"}})
 	case reflect.TypeFor[[]cdp.ObjectRecord]():
 		return reflect.ValueOf([]cdp.ObjectRecord{{Type: "product", ID: "P"}})
+	case reflect.TypeFor[[]string]():
+		return reflect.ValueOf([]string{"s", "t"})
 	case reflect.TypeFor[cdp.Trend]():
 		return reflect.ValueOf(cdp.Trend{Series: []cdp.Series{{Event: "purchase"}}, Range: cdp.Between(daysAgo(1), noon)})
 	}

@@ -200,8 +200,9 @@ func readEverything(t *testing.T, c *cdp.Client) (string, error) {
 	for _, s := range segments {
 		n, err := c.Segments().Count(ctx, s.Name)
 		say("count", n, err)
-		flips, err := c.Segments().Flips(ctx, s.Name, time.Time{})
-		say("flips", flips, err)
+		for f, err := range c.Segments().Flips(ctx, s.Name, nil) {
+			say("flip", f, err)
+		}
 	}
 	inside, err := c.Journeys().Inside(ctx, "thanks")
 	say("inside", inside, err)

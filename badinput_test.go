@@ -284,7 +284,7 @@ func TestNotFound(t *testing.T) {
 		"segments.versions":      one(c.Segments().Versions(ctx, "nothing")),
 		"segments.count":         one(c.Segments().Count(ctx, "nothing")),
 		"segments.set":           one(c.Segments().Set(ctx, "nothing")),
-		"segments.flips":         one(c.Segments().Flips(ctx, "nothing", time.Time{})),
+		"segments.flips":         lastError(c.Segments().Flips(ctx, "nothing", nil)),
 		"segments.contains":      one(c.Segments().Contains(ctx, "nothing", "ann")),
 		"segments.explain":       one(c.Segments().Explain(ctx, "nothing", "ann")),
 		"segments.remove":        c.Segments().Remove(ctx, "nothing"),

@@ -108,6 +108,12 @@ func (c *Client) Now() time.Time { return c.cfg.Now().UTC() }
 // begin is the one place every verb passes. It refuses what may not be done now; accounts and their permissions will be
 // checked here.
 func (c *Client) begin(ctx context.Context, verb string) error {
+	if c == nil {
+		return &InvalidError{What: verb, Reason: "was asked of no client: get one from cdp.Open or cdp.New, and all else from it"}
+	}
+	if ctx == nil {
+		return &InvalidError{What: verb, Reason: "was given no context: use context.Background() where there is none"}
+	}
 	if err := ctx.Err(); err != nil {
 		return fmt.Errorf("cdp: %s: %w", verb, err)
 	}

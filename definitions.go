@@ -8,14 +8,14 @@ import (
 	"fmt"
 	"reflect"
 	"strings"
+	"time"
 	"unicode/utf8"
 
 	"github.com/embedcdp/cdp/internal/fold"
 	"github.com/embedcdp/cdp/internal/record"
-	"github.com/embedcdp/cdp/internal/roweval"
 )
 
-// This file holds what every kind of definition does in the same way: check, save, remove.
+// This file holds what every kind of definition does in the same way: check, save, read, remove.
 
 // encode returns the stored form of a definition. It refuses text that is not UTF-8, which encoding/json would change
 // without a word.
@@ -147,49 +147,89 @@ func (c *Client) remove(ctx context.Context, verb, kind, name string) error {
 	return c.define(ctx, kind, name, nil, record.FlagDelete)
 }
 
-func explainNode(n *roweval.Node) ExplainNode {
-	out := ExplainNode{Source: strings.ReplaceAll(n.Text, "\n", " "), Value: n.Value, Events: n.Events}
-	for _, child := range n.Children {
-		out.Children = append(out.Children, explainNode(child))
-	}
-	return out
-}
-
-func drawExplanation(e Explanation) string {
-	var b strings.Builder
-	verdict := "is not in"
-	if e.Member {
-		verdict = "is in"
-	}
-	fmt.Fprintf(&b, "%s %s %q at %s", e.UserID, verdict, e.Segment, e.At.Format(explainTime))
-	if !e.Since.IsZero() {
-		fmt.Fprintf(&b, ", since %s", e.Since.Format(explainTime))
-	}
-	if e.NextFlip.IsZero() {
-		b.WriteString("; time alone will not change that\n")
-	} else {
-		fmt.Fprintf(&b, "; if nothing happens this changes at %s\n", e.NextFlip.Format(explainTime))
-	}
-	drawNode(&b, e.Root, 1)
-	return b.String()
-}
-
-const explainTime = "2006-01-02 15:04:05.999999 MST"
-
-func drawNode(b *strings.Builder, n ExplainNode, depth int) {
-	fmt.Fprintf(b, "%s%s  =  %s", strings.Repeat("  ", depth), n.Source, n.Value)
-	if k := len(n.Events); k > 3 {
-		fmt.Fprintf(b, " (… %s)", strings.Join(n.Events[k-3:], ", "))
-	} else if k > 0 {
-		fmt.Fprintf(b, " (%s)", strings.Join(n.Events, ", "))
-	}
-	b.WriteByte('\n')
-	for _, child := range n.Children {
-		drawNode(b, child, depth+1)
-	}
-}
-
 // trimPlace takes off a message the kind and name that a DefinitionError says already.
 func trimPlace(msg, kind, name string) string {
 	return strings.TrimPrefix(msg, fmt.Sprintf("%s %q: ", kind, name))
+}
+
+// save checks a definition, logs it, and waits until it has taken effect.
+func (c *Client) save(ctx context.Context, verb, kind, name string, def any) error {
+	if err := c.begin(ctx, verb); err != nil {
+		return err
+	}
+	body, err := encode(kind, name, def)
+	if err != nil {
+		return err
+	}
+	return c.define(ctx, kind, name, body, 0)
+}
+
+// Version is one version of a definition.
+type Version[T any] struct {
+	Number int // from 1
+	Saved  time.Time
+	Def    T
+}
+
+func get[T any](ctx context.Context, c *Client, verb, kind, name string) (def T, err error) {
+	var body []byte
+	ok := false
+	if err := c.read(ctx, verb, func(s *fold.State) { body, ok = s.BodyOf(kind, name) }); err != nil {
+		return def, err
+	}
+	if !ok {
+		return def, notFound(kind, name)
+	}
+	return def, json.Unmarshal(body, &def)
+}
+
+func list[T any](ctx context.Context, c *Client, verb, kind string) ([]T, error) {
+	var bodies [][]byte
+	if err := c.read(ctx, verb, func(s *fold.State) {
+		for _, d := range s.Definitions(kind) {
+			bodies = append(bodies, d.Body)
+		}
+	}); err != nil {
+		return nil, err
+	}
+	out := make([]T, len(bodies))
+	for i, b := range bodies {
+		if err := json.Unmarshal(b, &out[i]); err != nil {
+			return nil, fmt.Errorf("cdp: %s: %w", verb, err)
+		}
+	}
+	return out, nil
+}
+
+func versions[T any](ctx context.Context, c *Client, verb, kind, name string) ([]Version[T], error) {
+	var out []Version[T]
+	var failed error
+	if err := c.read(ctx, verb, func(s *fold.State) {
+		d := s.Definition(kind, name)
+		if d == nil {
+			failed = notFound(kind, name)
+			return
+		}
+		for n := 1; n <= d.Version; n++ {
+			body, at, _ := s.VersionBody(d, n)
+			v := Version[T]{Number: n, Saved: utc(at)}
+			if err := json.Unmarshal(body, &v.Def); err != nil {
+				failed = err
+			}
+			out = append(out, v)
+		}
+	}); err != nil {
+		return nil, err
+	}
+	return out, failed
+}
+
+func utc(micros int64) time.Time { return time.UnixMicro(micros).UTC() }
+
+// utcOrZero is the zero time for what is not known.
+func utcOrZero(micros int64) time.Time {
+	if micros == 0 {
+		return time.Time{}
+	}
+	return utc(micros)
 }

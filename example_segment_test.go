@@ -123,15 +123,26 @@ func ExampleSegments_Flips() {
 	buyers(ctx, c)
 	_, err := c.Track(ctx, cdp.Event{Name: "purchase", UserID: "ann", Attributes: cdp.Attrs{"category": "hats"}})
 	check(err)
-	flips, err := c.Segments().Flips(ctx, "hats", time.Time{}) // from the beginning
+
+	var position uint64 // kept by whoever reads the feed, beside what it did with it
+	for f, err := range c.Segments().Flips(ctx, "hats", nil) {
+		check(err)
+		fmt.Println(f.UserID, f.Entered, f.Cause)
+		position = f.Position
+	}
+	_, err = c.Track(ctx, cdp.Event{Name: "purchase", UserID: "dan", Attributes: cdp.Attrs{"category": "hats"}})
 	check(err)
-	for _, f := range flips {
+	fmt.Println("later:")
+	for f, err := range c.Segments().Flips(ctx, "hats", &cdp.FlipOptions{After: position}) {
+		check(err)
 		fmt.Println(f.UserID, f.Entered, f.Cause)
 	}
 	// Output:
 	// bob true definition
 	// cem true definition
 	// ann true track
+	// later:
+	// dan true track
 }
 
 func ExampleSegments_Plan() {
@@ -182,4 +193,60 @@ func ExampleSegments_Preview() {
 	check(err)
 	fmt.Println(who.Len(), "people, and nothing was saved")
 	// Output: 2 people, and nothing was saved
+}
+
+func ExampleSegments_WhyNot() {
+	ctx := context.Background()
+	c := shop()
+	defer c.Close()
+	buyers(ctx, c)
+	check(c.Segments().Save(ctx, cdp.Segment{Name: "regulars", Where: `events.purchase.size() >= 2`}))
+	why, err := c.Segments().WhyNot(ctx, "regulars", "cem")
+	check(err)
+	for _, o := range why.Options {
+		fmt.Println(o.Changes[0])
+	}
+	// Output:
+	// 1 more purchase
+	// 1 instead of 2 in the condition's events.purchase.size() >= 2
+}
+
+func ExampleSegments_Forecast() {
+	ctx := context.Background()
+	c := shop()
+	defer c.Close()
+	buyers(ctx, c)
+	f, err := c.Segments().Forecast(ctx, cdp.Segment{Where: `events.purchase.size() >= 2`}, nil)
+	check(err)
+	fmt.Println(f.Count, "of", f.Population)
+	// Output: 1 of 3
+}
+
+func ExampleSegments_Overlap() {
+	ctx := context.Background()
+	c := shop()
+	defer c.Close()
+	buyers(ctx, c)
+	o, err := c.Segments().Overlap(ctx, "shoes", "hats")
+	check(err)
+	for _, r := range o.Regions {
+		fmt.Println(r.In, r.People)
+	}
+	// Output:
+	// [shoes] 1
+	// [hats] 1
+	// [shoes hats] 1
+}
+
+func ExampleSegments_Sizes() {
+	ctx := context.Background()
+	c := shop()
+	defer c.Close()
+	buyers(ctx, c)
+	sizes, err := c.Segments().Sizes(ctx, "hats", &cdp.SizeOptions{By: cdp.Monthly})
+	check(err)
+	for _, b := range sizes.Buckets {
+		fmt.Println(b.Start.Format(time.DateOnly), b.Members, b.Entered, b.Left)
+	}
+	// Output: 2026-03-10 2 2 0
 }

@@ -22,7 +22,7 @@ import (
 )
 
 // Insights are the verbs of reports. Get them from [Client.Insights]. Reports read everything there is at one moment, in
-// the portal's time zone, and see every event also under the customer a visitor became. Trends, funnels and retention
+// the portal's time zone, and see every event also under the customer a visitor became. They
 // hold intake up only while that moment is kept, not while they compute.
 type Insights struct {
 	c    *Client
@@ -198,6 +198,13 @@ func (i Insights) Trend(ctx context.Context, q Trend) (out TrendReport, err erro
 }
 
 func trendSeries(s *fold.State, sr Series, q report.Query) (insight.Series, error) {
+	counted := sr.Measure == "" || sr.Measure == Count || sr.Measure == People
+	switch {
+	case sr.Event == "*" && !counted:
+		return insight.Series{}, fmt.Errorf("%s of every event: \"*\" has no number in common; use Count or People, or name one event", sr.Measure)
+	case sr.Value == "" && !counted:
+		return insight.Series{}, fmt.Errorf("%s of what? name a number in Value", sr.Measure)
+	}
 	stream, name, err := report.Stream(s, q)
 	if err != nil {
 		return insight.Series{}, err
@@ -208,9 +215,6 @@ func trendSeries(s *fold.State, sr Series, q report.Query) (insight.Series, erro
 	}
 	if sr.Measure == "" {
 		out.Measures[0] = insight.Count
-	}
-	if sr.Value == "" && out.Measures[0] != insight.Count && out.Measures[0] != insight.People {
-		return out, fmt.Errorf("%s of what? name a number in Value", sr.Measure)
 	}
 	if sr.By != "" {
 		out.GroupName = name
@@ -456,16 +460,23 @@ func (i Insights) Journey(ctx context.Context, name string, rng Range) (out Jour
 	if err != nil {
 		return out, err
 	}
-	var res *insight.JourneyResult
-	var failed error
+	var frozen *fold.State
 	err = i.c.read(ctx, "insights.journey", func(s *fold.State) {
-		if _, ok := s.BodyOf(fold.DefJourney, name); !ok {
-			failed = notFound("journey", name)
-			return
+		if _, ok := s.BodyOf(fold.DefJourney, name); ok {
+			frozen = s.Freeze(report.JourneyNeeds(), false)
 		}
-		res, failed = report.Journey(s, name, r)
 	})
-	if err = cmp.Or(err, failed); err != nil {
+	if err == nil && frozen == nil {
+		err = notFound("journey", name)
+	}
+	if err != nil {
+		return out, err
+	}
+	var res *insight.JourneyResult
+	if err := i.compute(func() (err error) {
+		res, err = report.Journey(frozen, name, r)
+		return err
+	}); err != nil {
 		return out, err
 	}
 	out.Report = reportOf("Journey "+name, res, report.Nodes)

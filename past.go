@@ -83,7 +83,7 @@ func (p Past) At() time.Time { return p.at }
 
 // Count returns the number of members of a segment.
 func (p Past) Count(ctx context.Context, segment string) (int, error) {
-	set, err := p.Set(ctx, segment)
+	set, err := p.set(ctx, "past.count", segment)
 	return set.Len(), err
 }
 
@@ -137,8 +137,12 @@ func (p Past) Members(ctx context.Context, segment string) iter.Seq2[Profile, er
 
 // Set returns the members of a segment, for set operations. People who were linked since are people of their own in it, and so
 // are only found in sets of the present under the customer they became; [Set.Members] yields profiles as they are now.
-func (p Past) Set(ctx context.Context, segment string) (set Set, err error) {
-	err = p.ask(ctx, "past.set", segment, func(_ *fold.Past, members *roaring.Bitmap) error {
+func (p Past) Set(ctx context.Context, segment string) (Set, error) {
+	return p.set(ctx, "past.set", segment)
+}
+
+func (p Past) set(ctx context.Context, verb, segment string) (set Set, err error) {
+	err = p.ask(ctx, verb, segment, func(_ *fold.Past, members *roaring.Bitmap) error {
 		set = Set{c: p.c, rows: members.Clone()}
 		return nil
 	})
@@ -147,17 +151,17 @@ func (p Past) Set(ctx context.Context, segment string) (set Set, err error) {
 
 // Preview finds who would have been in a segment that is not saved. The error is a *DefinitionError when it does not compile.
 func (p Past) Preview(ctx context.Context, seg Segment) (Set, error) {
-	body, err := encode(fold.DefSegment, seg.Name, seg)
+	name, body, err := unsaved(seg)
 	if err != nil {
 		return Set{}, err
 	}
 	var members func() *roaring.Bitmap
 	set := Set{c: p.c}
 	err = p.derive(ctx, "past.preview", func(live *fold.State, past *fold.Past) (problem error) {
-		if err := p.missing("the condition", live.MissingForCondition(seg.Name, body, p.instant.At)); err != nil {
+		if err := p.missing("the condition", live.MissingForCondition(name, body, p.instant.At)); err != nil {
 			return err
 		}
-		if members, problem = past.AskPreview(seg.Name, body); problem != nil {
+		if members, problem = past.AskPreview(name, body); problem != nil {
 			return &DefinitionError{"segment", seg.Name, problem}
 		}
 		return nil
@@ -304,6 +308,9 @@ func (p Past) report(ctx context.Context, verb, segment string, types func(*fold
 // steps, and use reads the answer. Each of these holds the engine's lock by itself. Where events are dropped between two of
 // them, all begins anew.
 func (p Past) derive(ctx context.Context, verb string, prepare func(live *fold.State, past *fold.Past) error, use func(*fold.Past) error) error {
+	if err := p.c.begin(ctx, verb); err != nil {
+		return err
+	}
 	p.everybody.mu.Lock()
 	defer p.everybody.mu.Unlock()
 	for {

@@ -312,9 +312,8 @@ func (l *eventList) checkAll(c *cdp.Client) {
 		set, err := c.Segments().Preview(ctx, cdp.Segment{Name: "asked", Where: s.where})
 		require.NoError(t, err)
 		require.Equal(t, want, userIDs(t, set.Members(ctx)), "preview of %s", s.name)
-		flips, err := c.Segments().Flips(ctx, s.name, time.Time{})
-		require.NoError(t, err)
-		for _, f := range flips {
+		for f, err := range c.Segments().Flips(ctx, s.name, nil) {
+			require.NoError(t, err)
 			if f.Cause == "retention" {
 				require.True(t, instants[f.Time], "%s flips at %v by retention", s.name, f.Time)
 				l.flips++

@@ -47,8 +47,7 @@ func TestFillKnowsWhenItWillChange(t *testing.T) {
 	c.Advance(48 * time.Hour)
 	for _, name := range []string{"before", "after"} {
 		c.ExpectMembers(name, "ann", "bob")
-		flips, err := c.Segments().Flips(t.Context(), name, start)
-		require.NoError(t, err)
+		flips := flipsOf(t, c.Client, name, &cdp.FlipOptions{Since: start})
 		last := flips[len(flips)-1]
 		assert.Equal(t, "ann", last.UserID)
 		assert.True(t, last.Time.Equal(soon), last.Time)

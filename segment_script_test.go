@@ -291,9 +291,7 @@ func (s *script) expect(w []string, text string) {
 			want = append(want, who+"@"+s.instant(at).Format(time.RFC3339Nano)+"/"+cause)
 		}
 		var got []string
-		flips, err := s.Segments().Flips(ctx, strings.TrimSuffix(w[1], ":"), time.Time{})
-		require.NoError(s.t, err, s.line)
-		for i, f := range flips {
+		for i, f := range flipsOf(s.t, s.Client.Client, strings.TrimSuffix(w[1], ":"), nil) {
 			line := map[bool]string{true: "+", false: "-"}[f.Entered] + name(f.UserID, f.AnonymousID) + "@" + f.Time.Format(time.RFC3339Nano) + "/"
 			if i >= len(want) || !strings.HasSuffix(want[i], "/") {
 				line += f.Cause

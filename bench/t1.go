@@ -108,12 +108,11 @@ func t1(ctx context.Context, b *Bench, c *cdp.Client, clock *testClock, segments
 	for k, s := range segments {
 		want := s.exits(b.Data, now.AddDate(0, 0, days).UnixMicro())
 		flips += len(want)
-		got, err := c.Segments().Flips(ctx, liveName(k), now)
-		if err != nil {
-			return r, err
-		}
 		left := 0
-		for _, f := range got {
+		for f, err := range c.Segments().Flips(ctx, liveName(k), &cdp.FlipOptions{Since: now}) {
+			if err != nil {
+				return r, err
+			}
 			if f.Cause != "time" { // saving it put them in
 				continue
 			}

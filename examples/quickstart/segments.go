@@ -62,11 +62,10 @@ func showSegments(ctx context.Context, c *cdp.Client, out *page, since time.Time
 	}
 	out.line("")
 	changes := map[string]int{}
-	flips, err := c.Segments().Flips(ctx, segments[0].Name, since)
-	if err != nil {
-		return nil, err
-	}
-	for _, f := range flips {
+	for f, err := range c.Segments().Flips(ctx, segments[0].Name, &cdp.FlipOptions{Since: since}) {
+		if err != nil {
+			return nil, err
+		}
 		if f.Entered && f.Cause == "track" {
 			changes["entered"]++
 		} else if !f.Entered {

@@ -153,30 +153,6 @@ func (s *State) segmentName(id uint32) string {
 	return s.removedSegments[id]
 }
 
-// Flip is one entering or leaving of a segment.
-type Flip struct {
-	Row   uint32
-	At    int64
-	In    bool
-	Cause string
-}
-
-// Flips yields the flips of a segment in order of arrival.
-func (s *State) Flips(name string) iter.Seq[Flip] {
-	return func(yield func(Flip) bool) {
-		t := s.flips
-		for i := range uint32(t.Len()) {
-			if s.segmentName(t.Column("segment").Uint(i)) != name {
-				continue
-			}
-			in, _ := t.Column("in").Bool(i)
-			if !yield(Flip{t.Column("row").Uint(i), t.Column("t").Int(i), in, Cause(t.Column("cause").Uint(i)).String()}) {
-				return
-			}
-		}
-	}
-}
-
 // Since returns the segments a person is in, and since when; in the past 0 where that is not known.
 func (s *State) Since(row uint32) map[string]int64 {
 	if s.past != nil {

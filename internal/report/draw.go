@@ -3,6 +3,7 @@ package report
 import (
 	"cmp"
 	"math"
+	"strings"
 	"time"
 
 	"github.com/embedcdp/cdp/internal/chart"
@@ -127,4 +128,34 @@ func Nodes(title string, r *insight.JourneyResult) chart.Journey {
 		j.Nodes = append(j.Nodes, n)
 	}
 	return j
+}
+
+// Regions draws an overlap: a bar for each combination of groups.
+func Regions(title string, r *insight.OverlapResult) chart.Bar {
+	b := chart.Bar{Title: title, Unit: "people", Horizontal: true, Series: []chart.Series{{Name: "people"}}}
+	for _, region := range r.Regions {
+		var in []string
+		for i, name := range r.Names {
+			if region.Has(i) {
+				in = append(in, name)
+			}
+		}
+		name := strings.Join(in, " and ")
+		if len(in) == 1 {
+			name += " only"
+		}
+		b.Categories = append(b.Categories, name)
+		b.Series[0].Values = append(b.Series[0].Values, float64(region.People.GetCardinality()))
+	}
+	return b
+}
+
+// Sizes draws how many were in a group at the end of each bucket.
+func Sizes(title string, r *insight.SizesResult) chart.Line {
+	l := chart.Line{Title: title, Zone: r.Zone, Unit: "people", Series: []chart.Series{{Name: "members"}}}
+	for _, b := range r.Buckets {
+		l.Times = append(l.Times, b.Start)
+		l.Series[0].Values = append(l.Series[0].Values, float64(b.Members))
+	}
+	return l
 }

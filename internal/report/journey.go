@@ -1,6 +1,7 @@
 package report
 
 import (
+	"github.com/embedcdp/cdp/internal/celenv"
 	"github.com/embedcdp/cdp/internal/fold"
 	"github.com/embedcdp/cdp/internal/insight"
 	"github.com/embedcdp/cdp/internal/journey"
@@ -21,6 +22,14 @@ var journeySources = []struct {
 	{fold.MessageSent, true, []insight.JourneyMetric{insight.Sent, insight.Delivered}},
 	{fold.MessageBounced, true, []insight.JourneyMetric{insight.Sent}},
 	{fold.MessageFailed, true, []insight.JourneyMetric{insight.Sent}},
+}
+
+// JourneyNeeds is what Journey reads.
+func JourneyNeeds() (d celenv.Deps) {
+	for _, src := range journeySources {
+		d.Events = append(d.Events, src.event)
+	}
+	return d
 }
 
 // Journey counts what happened in a journey, from the system's events on people's timelines.

@@ -6,7 +6,6 @@ import (
 	"math"
 	"slices"
 	"strings"
-	"time"
 
 	"cel.dev/cel-go/cel"
 	"cel.dev/cel-go/common/ast"
@@ -15,33 +14,27 @@ import (
 	"cel.dev/cel-go/common/types/traits"
 
 	"github.com/embedcdp/cdp/internal/celenv"
+	"github.com/embedcdp/cdp/internal/value"
 )
 
 // Node explains one part of an expression.
 type Node struct {
-	Text     string   // the part as CEL
-	Value    string   // what it is: a value, "3 events", "absent", or "error: …"
-	Events   []string // with a list of events: their ids, oldest first, the newest 20 of more
-	Next     int64    // before it the part cannot change without new data; math.MaxInt64 when it never will
-	Flip     int64    // of the whole expression only: when its truth changes; math.MaxInt64 when it never will
-	Children []*Node  // what it is made of; bodies of macros are not listed, since they have a value for every element
+	Text     string      // the part as CEL
+	Value    string      // what it is: a value, "3 events", "absent", or "error: …"
+	Plain    value.Value // the value itself; absent for events and where there is none
+	Events   []string    // with a list of events: their ids, oldest first, the newest 20 of more
+	Next     int64       // before it the part cannot change without new data; math.MaxInt64 when it never will
+	Children []*Node     // what it is made of; bodies of macros are not listed, since they have a value for every element
 }
 
-const (
-	explainedEvents = 20  // event ids named
-	explainedFlips  = 256 // instants tried for Flip
-)
+const explainedEvents = 20 // event ids named
 
 // Explain evaluates every part of the expression on its own. It is for reading, not for speed.
 func (p *Program) Explain(in Input) *Node {
 	if in.Person != nil {
 		in.Person = &remembered{Person: in.Person, events: map[string][]Event{}}
 	}
-	n := p.explain(p.expr.Surface(), in)
-	if at, ok := p.NextFlip(in, explainedFlips); ok {
-		n.Flip = at
-	}
-	return n
+	return p.explain(p.expr.Surface(), in)
 }
 
 // remembered is a person whose events are looked up once for all parts and instants of an explanation.
@@ -60,9 +53,9 @@ func (r *remembered) Events(typ string) []Event {
 }
 
 func (p *Program) explain(e ast.Expr, in Input) *Node {
-	n := &Node{Text: p.expr.Text(e), Value: "not evaluated", Next: math.MaxInt64, Flip: math.MaxInt64}
+	n := &Node{Text: p.expr.Text(e), Value: "not evaluated", Next: math.MaxInt64}
 	if part, ok := p.expr.Part(e.ID()); ok {
-		n.Value, n.Events, n.Next = p.show(part, in)
+		n.Value, n.Plain, n.Events, n.Next = p.show(part, in)
 		if n.Value == "[]" && celenv.IsEventList(p.expr.Type(e.ID())) {
 			n.Value = "0 events"
 		}
@@ -73,13 +66,13 @@ func (p *Program) explain(e ast.Expr, in Input) *Node {
 	return n
 }
 
-func (p *Program) show(part cel.Program, in Input) (shown string, events []string, next int64) {
+func (p *Program) show(part cel.Program, in Input) (shown string, plain value.Value, events []string, next int64) {
 	out, r := p.run(part, in)
 	switch {
 	case errors.Is(r.Err, ErrAbsent):
-		return "absent", nil, r.Next
+		return "absent", plain, nil, r.Next
 	case r.Err != nil:
-		return "error: " + r.Err.Error(), nil, r.Next
+		return "error: " + r.Err.Error(), plain, nil, r.Next
 	}
 	if l, ok := out.(traits.Lister); ok {
 		if ids, ok := eventIDs(l); ok {
@@ -88,10 +81,13 @@ func (p *Program) show(part cel.Program, in Input) (shown string, events []strin
 			if n == 1 {
 				shown = "1 event"
 			}
-			return shown, ids[max(0, n-explainedEvents):], r.Next
+			return shown, plain, ids[max(0, n-explainedEvents):], r.Next
 		}
 	}
-	return text(out), nil, r.Next
+	if _, isRecord := out.(*record); !isRecord {
+		plain, _ = fromCEL(out)
+	}
+	return text(out), plain, nil, r.Next
 }
 
 func text(v ref.Val) string {
@@ -149,9 +145,6 @@ func parts(e ast.Expr) []ast.Expr {
 func (n *Node) String() string {
 	var b strings.Builder
 	n.print(&b, 0)
-	if n.Flip != math.MaxInt64 {
-		fmt.Fprintf(&b, "changes at %s\n", time.UnixMicro(n.Flip).UTC().Format(time.RFC3339Nano))
-	}
 	return b.String()
 }
 

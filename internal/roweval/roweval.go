@@ -66,6 +66,7 @@ type Input struct {
 type Result struct {
 	Value value.Value
 	Err   error // absent values (ErrAbsent), division by zero, ErrBudget: an expression that ends in one is not true
+	Steps int64 // turns of loops and elements visited: what the evaluation took, beside looking the events up
 	Next  int64 // > Now: before it the answer cannot change without new data; math.MaxInt64 when it never will
 }
 

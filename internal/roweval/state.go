@@ -27,6 +27,7 @@ type state struct {
 
 	next      int64 // the earliest noted instant
 	budget    int64 // steps left
+	spent     int64 // steps taken
 	exhausted bool
 	lists     map[string]ref.Val // events.NAME, built once
 }
@@ -61,7 +62,7 @@ func (p *Program) run(prog cel.Program, in Input) (ref.Val, Result) {
 			err = fmt.Errorf("%w: %w", ErrPanic, err)
 		}
 	}
-	return out, Result{Err: err, Next: st.next}
+	return out, Result{Err: err, Next: st.next, Steps: st.spent}
 }
 
 // note records that something could change at t.
@@ -85,6 +86,7 @@ func (st *state) noteSoon() { st.note(st.in.Now + 1) }
 // operator can absorb it.
 func (st *state) charge(n int) {
 	st.budget -= int64(n)
+	st.spent += int64(n)
 	if st.budget < 0 {
 		st.exhausted = true
 		panic(interpreter.EvalCancelledError{Message: ErrBudget.Error(), Cause: interpreter.CostLimitExceeded})
