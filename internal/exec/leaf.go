@@ -26,6 +26,8 @@ func (r *run) scanned(op *plan.Operator, rows Set) bool {
 		return r.quantified(n, !op.Negated, rows)
 	case plan.Units:
 		return r.perUnit(n, !op.Negated, rows)
+	case plan.Sequence:
+		return r.sequenced(n, !op.Negated, rows)
 	}
 	return false
 }

@@ -18,6 +18,7 @@
 //	sum.go         sum and avg, exactly rounded
 //	extreme.go     min, max, first, last; slots.go a time for each of a few people
 //	units.go       counts by calendar day, week, month
+//	sequence.go    events one after another; dealt.go brings the events of several lists into order by person
 //	group.go       the events of each person side by side: countDistinct, mostFrequent (tally.go), exact sums
 //	explain.go     rows and time of each operator
 package exec

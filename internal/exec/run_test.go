@@ -35,7 +35,8 @@ var parts = []string{
 	`events.purchase.filter(e, e.amount > 0).countDistinct(e, e.amount) < 2`, `events.purchase.countDistinct(e, e.category) >= 2`, `events.purchase.countDistinct(e, e.product.brand) == 2`, `events.purchase.countDistinct(e, e.source) > 1`, `events.purchase.countDistinct(e, e.time) == events.purchase.size()`, `events.never.countDistinct(e, e.amount) == 0`,
 	`events.purchase.mostFrequent(e, e.category) == "shoes"`, `events.purchase.mostFrequent(e, e.amount) < 1`, `events.purchase.mostFrequent(e, e.gift)`, `events.purchase.within("30d").mostFrequent(e, e.due) > ago("3d")`, `events.never.mostFrequent(e, e.amount) == 1`, `events.view.mostFrequent(e, e.source) != "web"`,
 	`events.purchase.perMonth(3).all(n, n >= 1)`, `events.view.perWeek(2).exists(n, n > 1)`, `events.purchase.perDay(9).exists_one(n, n == 2)`, `events.view.filter(v, v.category == "hats").perMonth(2).all(n, n < 1)`, `events.never.perMonth(2).all(n, n == 0)`, `events.purchase.perDay(70).all(n, n != 1)`, `events.purchase.perWeek(3).exists(n, 300 < n)`,
-	`sequence(events.view, events.purchase, "5d")`,
+	`sequence(events.view, events.purchase, "5d")`, `sequence(events.purchase, events.purchase, events.view, "9d")`, `sequence(events.view.filter(v, v.category == "hats"), events.purchase.within("30d").filter(e, e.amount > customer.age), "1w")`,
+	`sequence(events.view, events.never, "5d")`, `sequence(events.view.since(customer.signup), events.purchase.until(events.view.last().time), events.view.during("this_month"), "3d")`, `sequence(events.purchase.filter(e, e.gift), events.purchase, events.purchase.filter(e, !e.gift), events.view, events.view, "20d")`,
 }
 
 func randomExpression(r *rand.Rand, depth int) string {

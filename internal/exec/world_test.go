@@ -186,7 +186,7 @@ func (w *world) addObjects(r *rand.Rand) {
 
 func (w *world) addEvents(r *rand.Rand, typ string, n int) {
 	tab := column.New(typ)
-	cols := map[string]*column.Column{"$t": tab.Add("$t", column.Int64), "$row": tab.Add("$row", column.Uint32), "$source": tab.Add("$source", column.Dict)}
+	cols := map[string]*column.Column{"$t": tab.Add("$t", column.Int64), "$q": tab.Add("$q", column.Int64), "$row": tab.Add("$row", column.Uint32), "$source": tab.Add("$source", column.Dict)}
 	for name, attr := range w.cat.Events[typ].Attributes {
 		if k, ok := kinds[attr.Type]; ok {
 			cols[name] = tab.Add(name, k.column)
@@ -194,7 +194,7 @@ func (w *world) addEvents(r *rand.Rand, typ string, n int) {
 	}
 	for i := range n {
 		row := uint32(r.IntN(len(w.people)))
-		e := &event{seq: i, source: []string{"", "web", "app"}[r.IntN(3)], attrs: map[string]value.Value{}}
+		e := &event{seq: 2*i + len(w.stores), source: []string{"", "web", "app"}[r.IntN(3)], attrs: map[string]value.Value{}}
 		e.t = w.now - 95*day + int64(i)*(100*day/int64(n)) + r.Int64N(3)*day/2 // mostly in order, the last in the future
 		if r.IntN(20) == 0 {
 			e.t = w.now - []int64{0, -1, 1, 3 * day, 5*day - 1}[r.IntN(5)] // late, at the edges
@@ -203,6 +203,7 @@ func (w *world) addEvents(r *rand.Rand, typ string, n int) {
 			"due": value.Micros(e.t + (r.Int64N(5)-2)*day), "note": value.Str("x"), "product": value.Str(fmt.Sprint("p", r.IntN(8)))}
 		at := tab.Append()
 		cols["$t"].SetInt(at, e.t)
+		cols["$q"].SetInt(at, int64(e.seq))
 		cols["$row"].SetUint(at, row)
 		if e.source != "" {
 			cols["$source"].SetString(at, []byte(e.source))
@@ -266,7 +267,7 @@ func (w *world) Events(typ string) *Events {
 		return nil
 	}
 	cols := w.columns[typ]
-	return &Events{Rows: w.stores[typ].Len(), Time: cols["$t"], Person: cols["$row"], Source: cols["$source"], Attr: func(name string) *column.Column { return cols[name] }}
+	return &Events{Rows: w.stores[typ].Len(), Time: cols["$t"], Seq: cols["$q"], Person: cols["$row"], Source: cols["$source"], Attr: func(name string) *column.Column { return cols[name] }}
 }
 func (w *world) Versions(_, id string) (from []int64) {
 	for _, v := range w.objects[id] {

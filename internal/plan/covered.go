@@ -32,6 +32,13 @@ func covered(n Node) bool {
 		return coveredEvents(n.Events) && coveredOne(n.If)
 	case Units:
 		return coveredEvents(n.Events)
+	case Sequence:
+		for _, s := range n.Steps {
+			if !coveredEvents(s) {
+				return false
+			}
+		}
+		return len(n.Steps) > 0
 	}
 	return false
 }
