@@ -179,7 +179,11 @@ func (w *world) addObjects(r *rand.Rand) {
 			if r.IntN(6) == 0 {
 				attrs = nil
 			}
-			w.objects[name] = append(w.objects[name], version{w.now - int64(20-5*v)*day, attrs})
+			from := w.now - int64(20-5*v)*day
+			if v > 0 && r.IntN(3) == 0 {
+				from = w.objects[name][v-1].from // two at one instant
+			}
+			w.objects[name] = append(w.objects[name], version{from, attrs})
 		}
 	}
 }
