@@ -3,7 +3,6 @@ package exec
 import (
 	"cmp"
 	"math"
-	"runtime"
 	"slices"
 	"sync/atomic"
 
@@ -93,8 +92,8 @@ func (r *run) chains(scans []*scan, within int64, people, found Set) {
 	parallel.Do(min(workersFor(d.len()), buckets), func(int) {
 		w := &chainWalk{dealt: d, within: within, started: make([]int64, bucketSize*len(scans))}
 		for b := int(next.Add(1)) - 1; b < buckets; b = int(next.Add(1)) - 1 {
+			letOthersIn()
 			w.bucket(b, found)
-			runtime.Gosched() // a question may take every core, and intake must not wait until one is taken away from it
 		}
 	})
 }

@@ -12,18 +12,22 @@ import (
 	"github.com/embedcdp/cdp/internal/value"
 )
 
-// Logical reads the logical plan off an expression whose result is true or false. What it does not recognise becomes a
+// Logical reads the logical plan off an expression whose result is true or false; of one about a single event (celenv's scope
+// Arriving) the conditions are about Fields. What it does not recognise becomes a
 // Residual: that is always right, and only slower.
 func Logical(e *celenv.Expr) Node {
 	r := reader{expr: e}
+	if s := e.Scope(); s.Arriving != "" && !s.Person { // as inside a macro
+		r.variable, r.typ = "e", e.Catalogue().Events[s.Arriving]
+	}
 	return r.node(e.Surface())
 }
 
-// reader reads an expression, or inside a macro over events a condition about one of them.
+// reader reads an expression about a person, or a condition about one event.
 type reader struct {
 	expr     *celenv.Expr
-	variable string            // inside a macro: its variable
-	typ      *schema.EventType // inside a macro: what the variable is
+	variable string            // about an event: what stands for it
+	typ      *schema.EventType // and what it is
 }
 
 func (r reader) node(e ast.Expr) Node {
