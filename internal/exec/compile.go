@@ -53,6 +53,9 @@ func (c compiler) predicate(n plan.Predicate) (cond, bool) {
 		}
 		return fixed(compares(n.Op, c.instant(m), timesOf(n.Lits))), true
 	}
+	if isArith(n.Of) {
+		return c.formula(n.Of, n.Op, nil, n.Lits)
+	}
 	v, ok := c.vector(n.Of)
 	if !ok {
 		return nil, false
@@ -77,6 +80,9 @@ func (c compiler) compare(n plan.Compare) (cond, bool) {
 	if p, ok := c.still(n); ok {
 		return c.cond(p)
 	}
+	if isArith(n.Left) || isArith(n.Right) {
+		return c.formula(n.Left, n.Op, n.Right, nil)
+	}
 	a, okA := c.vector(n.Left)
 	b, okB := c.vector(n.Right)
 	if !okA || !okB || a.kind() != b.kind() {
@@ -93,6 +99,11 @@ func (c compiler) vector(v plan.Value) (vector, bool) {
 	case plan.Field:
 		if c.events != nil {
 			return c.field(v)
+		}
+	case plan.Arith:
+		if c.events != nil { // for an aggregate
+			of, ok := c.term(v)
+			return computedNumbers{of, &c.odd}, ok
 		}
 	case plan.Aggregate:
 		if c.events == nil {

@@ -8,6 +8,7 @@
 //	bytes.go       the same for codes and ranks of one byte, eight at a time
 //	vector.go      where values come from: attributes, fields of events, what was computed
 //	reference.go   attributes of business objects that events refer to
+//	arith.go       arithmetic on numbers
 //	cond.go        && || ! and comparisons over the items of a frame, on one side
 //	compile.go     conditions of a plan as conds
 //	attribute.go   conditions about profiles: one pass over the vectors
@@ -24,6 +25,8 @@
 package exec
 
 import (
+	"sync/atomic"
+
 	"github.com/RoaringBitmap/roaring/v2"
 
 	"github.com/embedcdp/cdp/internal/plan"
@@ -41,6 +44,8 @@ type run struct {
 	src   Source
 	now   int64
 	trace *trace // nil unless somebody wants figures
+
+	odd atomic.Bool // an aggregate met a result that is no number: see computedNumbers
 }
 
 func (r *run) answer(p plan.Physical) Set {

@@ -286,7 +286,11 @@ func (c *compiler) aggregate(a plan.Aggregate) reading {
 	}
 	out := &aggregate{list: l, function: a.Function, keeps: keepsRunning(a.Events, a.Function)}
 	if a.Function != plan.Size {
-		if out.of = c.field(a.Of, l.typ); out.of == nil {
+		f, ok := a.Of.(plan.Field)
+		if !ok {
+			return nil
+		}
+		if out.of = c.field(f, l.typ); out.of == nil {
 			return nil
 		}
 		if (a.Function == plan.Sum || a.Function == plan.Avg) && out.of.kind() != value.Number {

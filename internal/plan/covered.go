@@ -14,7 +14,9 @@ func TypeOf(v Value) schema.Type {
 		case Size, Sum, Avg, CountDistinct:
 			return schema.Number
 		}
-		return v.Of.Type
+		return TypeOf(v.Of)
+	case Arith, Literal:
+		return schema.Number
 	}
 	return schema.Datetime
 }
@@ -57,11 +59,15 @@ func coveredValue(v Value) bool {
 		case Size:
 			return true
 		case Sum, Avg:
-			return v.Of.Type == schema.Number && coveredValue(v.Of)
+			return TypeOf(v.Of) == schema.Number && coveredValue(v.Of)
 		case Min, Max:
-			return (v.Of.Type == schema.Number || v.Of.Type == schema.Datetime) && coveredValue(v.Of)
+			return (TypeOf(v.Of) == schema.Number || TypeOf(v.Of) == schema.Datetime) && coveredValue(v.Of)
 		}
 		return coveredValue(v.Of)
+	case Arith:
+		return coveredValue(v.Left) && coveredValue(v.Right)
+	case Literal:
+		return true
 	}
 	return false
 }
@@ -153,7 +159,9 @@ func (m mover) value(v Value) bool {
 	case Moment, Formula:
 		return true
 	case Aggregate:
-		return m.events(v.Events)
+		return m.events(v.Events) || v.Of != nil && m.value(v.Of)
+	case Arith:
+		return m.value(v.Left) || m.value(v.Right)
 	}
 	return false
 }

@@ -28,6 +28,9 @@ type reader struct {
 	expr     *celenv.Expr
 	variable string            // about an event: what stands for it
 	typ      *schema.EventType // and what it is
+
+	element   string // inside a macro over what was mapped from events: its variable
+	elementOf Value  // and what was mapped
 }
 
 func (r reader) node(e ast.Expr) Node {
@@ -136,6 +139,11 @@ func (r reader) comparison(whole ast.Expr, op Op, a, b ast.Expr) (Node, bool) {
 }
 
 func (r reader) in(whole, a, list ast.Expr) (Node, bool) {
+	if lit, isLiteral := r.literal(a); isLiteral {
+		events, v, ok := r.mapped(list)
+		is := Predicate{Of: v, Op: Equal, Lits: []value.Value{lit}}
+		return Quantifier{Events: events, Kind: Some, If: is, Text: r.expr.Text(whole)}, ok
+	}
 	v, ok := r.value(a)
 	if !ok || list.Kind() != ast.ListKind {
 		return nil, false
