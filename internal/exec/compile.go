@@ -28,7 +28,12 @@ func (c compiler) cond(n plan.Node) (cond, bool) {
 		parts, ok := c.conds(n.Of)
 		return anyOf{parts}, ok
 	case plan.Predicate:
+		if out, ok := c.cell(n); out != nil || !ok {
+			return out, ok
+		}
 		return c.predicate(n)
+	case plan.Elements:
+		return c.elements(n)
 	case plan.Compare:
 		return c.compare(n)
 	}
@@ -100,6 +105,9 @@ func (c compiler) vector(v plan.Value) (vector, bool) {
 		if c.events != nil {
 			return c.field(v)
 		}
+	case plan.Length:
+		col, ofPerson, ok := c.bytesOf(v.Of)
+		return length{col, ofPerson, plan.TypeOf(v.Of).Elem()}, ok
 	case plan.Arith:
 		if c.events != nil { // for an aggregate
 			of, ok := c.term(v)

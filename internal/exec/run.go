@@ -9,6 +9,7 @@
 //	vector.go      where values come from: attributes, fields of events, what was computed
 //	reference.go   attributes of business objects that events refer to
 //	arith.go       arithmetic on numbers
+//	cells.go       texts without a limit and ids, cell by cell; lists.go elements of lists
 //	cond.go        && || ! and comparisons over the items of a frame, on one side
 //	compile.go     conditions of a plan as conds
 //	attribute.go   conditions about profiles: one pass over the vectors

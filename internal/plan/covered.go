@@ -15,19 +15,23 @@ func TypeOf(v Value) schema.Type {
 			return schema.Number
 		}
 		return TypeOf(v.Of)
-	case Arith, Literal:
+	case Arith, Literal, Length:
 		return schema.Number
+	case Element:
+		return v.Type
 	}
 	return schema.Datetime
 }
 
 // covered tells whether package exec has kernels for a condition. They read columns of numbers, times, booleans and short
-// texts; a text without a limit, an array, an object, the id of an event, and what is known only as CEL, are left to the
-// oracle, and so are sequences.
+// texts, and compare a text without a limit, the id of an event and the elements of a list with literals; an object, and what is
+// known only as CEL, are left to the oracle.
 func covered(n Node) bool {
 	switch n := n.(type) {
 	case Predicate:
-		return coveredValue(n.Of)
+		return coveredValue(n.Of) || coveredCell(n.Of, n.Op)
+	case Elements:
+		return coveredElement(n.If)
 	case Compare:
 		return coveredValue(n.Left) && coveredValue(n.Right) && TypeOf(n.Left) == TypeOf(n.Right)
 	case Quantifier:
@@ -66,7 +70,7 @@ func coveredValue(v Value) bool {
 		return coveredValue(v.Of)
 	case Arith:
 		return coveredValue(v.Left) && coveredValue(v.Right)
-	case Literal:
+	case Literal, Length:
 		return true
 	}
 	return false
@@ -106,7 +110,7 @@ func coveredOne(n Node) bool {
 			}
 		}
 		return true
-	case Predicate, Compare:
+	case Predicate, Compare, Elements:
 		return covered(n)
 	}
 	return false
@@ -130,6 +134,8 @@ func (m mover) node(n Node) bool {
 		return m.value(n.Of)
 	case Compare:
 		return m.value(n.Left) || m.value(n.Right)
+	case Elements:
+		return m.node(n.If)
 	case Quantifier:
 		return m.events(n.Events) || m.node(n.If)
 	case Units:

@@ -140,6 +140,10 @@ func (r reader) comparison(whole ast.Expr, op Op, a, b ast.Expr) (Node, bool) {
 
 func (r reader) in(whole, a, list ast.Expr) (Node, bool) {
 	if lit, isLiteral := r.literal(a); isLiteral {
+		if v, ok := r.list(list); ok {
+			is := Predicate{Of: Element{TypeOf(v).Elem()}, Op: Equal, Lits: []value.Value{lit}}
+			return Elements{Of: v, Kind: Some, If: is, Text: r.expr.Text(whole)}, true
+		}
 		events, v, ok := r.mapped(list)
 		is := Predicate{Of: v, Op: Equal, Lits: []value.Value{lit}}
 		return Quantifier{Events: events, Kind: Some, If: is, Text: r.expr.Text(whole)}, ok

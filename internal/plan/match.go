@@ -29,6 +29,9 @@ func (r reader) value(e ast.Expr) (Value, bool) {
 	if v, ok := r.arith(e); ok {
 		return v, true
 	}
+	if v, ok := r.length(e); ok {
+		return v, true
+	}
 	if r.element != "" && e.Kind() == ast.IdentKind && e.AsIdent() == r.element {
 		return r.elementOf, true
 	}
@@ -280,10 +283,10 @@ func (r reader) end(sel ast.SelectExpr) (Aggregate, bool) {
 
 // quantifier recognises exists, exists_one and all, over a list of events and over perMonth(n).
 func (r reader) quantifier(e ast.Expr, c ast.CallExpr) (Node, bool) {
-	if r.typ != nil {
-		return nil, false
-	}
 	kind, args := Quantity(c.FunctionName()), c.Args()
+	if n, ok := r.elements(e, c.Target(), kind, args[0], args[1]); ok || r.typ != nil {
+		return n, ok
+	}
 	if events, ok := r.events(c.Target()); ok {
 		return Quantifier{Events: events, Kind: kind, If: r.inside(events.Type, args[0]).node(args[1]), Text: r.expr.Text(e)}, true
 	}

@@ -99,6 +99,8 @@ func (b *builder) build(n Node, want bool) *Operator {
 			n.Op = opposite[n.Op]
 		}
 		return b.leaf(n, n.Text, true)
+	case Elements:
+		return b.leaf(n, n.Text, want)
 	case Quantifier:
 		return b.leaf(n, n.Text, want)
 	case Units:

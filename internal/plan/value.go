@@ -161,6 +161,8 @@ func costOfValue(v Value) int {
 		return costKernel
 	case Aggregate:
 		return costEvents
+	case Length:
+		return costOfValue(v.Of)
 	case Arith:
 		return max(costOfValue(v.Left), costOfValue(v.Right))
 	}
