@@ -33,7 +33,10 @@ func TestWhereEqualsRowPath(t *testing.T) {
 		{`e.source == ""`, true},
 		{`e.due > e.time`, true},
 		{`has(e.due) && e.time > ago("30d")`, true},
-		{`!has(e.note)`, false},
+		{`!has(e.note)`, true},
+		{`e.note.contains("x") && e.amount * 2.0 > 1`, true},
+		{`e.id.endsWith("4") || "red" in e.colors`, true},
+		{`e.note == e.category`, false},
 	} {
 		expr, err := celenv.Compile(w.cat, celenv.Scope{Arriving: "purchase", Want: celenv.Bool}, c.where)
 		require.NoError(t, err, c.where)
