@@ -4,6 +4,7 @@ import (
 	"flag"
 	"fmt"
 	"math/rand/v2"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -41,14 +42,41 @@ func TestOracle(t *testing.T) {
 		total.add(counts)
 	}
 	t.Logf("%d conditions, %d answers of which %d true, %d members gained or lost with time, %d foretold flips", total.conditions, total.answers, total.yes, total.moved, total.flips)
+	t.Logf("plans with kernels: %v", total.kernels)
+	if total.conditions >= 2000 {
+		for _, k := range oracleKernels {
+			require.Positive(t, total.kernels[k.name], "no plan has a kernel for %s", k.name)
+		}
+	}
 	require.Greater(t, total.yes, total.answers/20, "nearly nobody is a member: the conditions test nothing")
 	require.Greater(t, total.flips, total.conditions/20)
 }
 
-type oracleCounts struct{ conditions, answers, yes, moved, flips int }
+// oracleKernels are kinds of kernels that the conditions must reach, by how a plan prints them.
+var oracleKernels = []struct {
+	name  string
+	lines *regexp.Regexp
+}{
+	{"sequence", regexp.MustCompile(`scan: .*sequence in`)},
+	{"arithmetic", regexp.MustCompile(`(kernel|scan): .*\(\S.* [-+*/] .*\)`)},
+	{"elements", regexp.MustCompile(`(kernel|scan): .*element `)},
+	{"length", regexp.MustCompile(`(kernel|scan): .*: length`)},
+	{"id", regexp.MustCompile(`scan: .*e\.id `)},
+}
+
+type oracleCounts struct {
+	conditions, answers, yes, moved, flips int
+	kernels                                map[string]int
+}
 
 func (c *oracleCounts) add(d oracleCounts) {
 	c.conditions, c.answers, c.yes, c.moved, c.flips = c.conditions+d.conditions, c.answers+d.answers, c.yes+d.yes, c.moved+d.moved, c.flips+d.flips
+	if c.kernels == nil {
+		c.kernels = map[string]int{}
+	}
+	for k, n := range d.kernels {
+		c.kernels[k] += n
+	}
 }
 
 // oracleScript is a world with its segments and what happens in it, as data.
@@ -84,6 +112,7 @@ func (s *oracleScript) run(t testing.TB, flips bool) (n oracleCounts, problem st
 	}
 	n.conditions = len(s.segments)
 	saved := false
+	n.kernels = map[string]int{}
 	members := map[string][]string{}
 	for step, a := range s.actions {
 		if err := a.do(c, w); err != nil {
@@ -94,6 +123,13 @@ func (s *oracleScript) run(t testing.TB, flips bool) (n oracleCounts, problem st
 			for _, seg := range s.segments {
 				if err := c.Segments().Save(ctx, seg.public()); err != nil {
 					return n, fmt.Sprintf("%s does not compile: %s: %v", seg.name, seg.term.text, err)
+				}
+				plan, err := c.Segments().Plan(ctx, seg.name)
+				require.NoError(t, err)
+				for _, k := range oracleKernels {
+					if k.lines.MatchString(plan) {
+						n.kernels[k.name]++
+					}
 				}
 			}
 		}

@@ -248,8 +248,7 @@ func TestRetentionChanges(t *testing.T) {
 	c.Advance(11 * 24 * time.Hour)
 	require.True(t, limited("ever"))
 	require.False(t, limited("month"))
-	flips, err := c.Segments().Flips(ctx, "ever", time.Time{})
-	require.NoError(t, err)
+	flips := flipsOf(t, c.Client, "ever", nil)
 	require.Equal(t, "retention", flips[len(flips)-1].Cause)
 	require.Equal(t, "ann", flips[len(flips)-1].UserID)
 }

@@ -58,7 +58,7 @@ func (r *run) pass(rows Set, do func(f *frame, s *scratch, words []uint64)) {
 		s := &scratch{}
 		for k := int(next.Add(1)) - 1; k < chunks; k = int(next.Add(1)) - 1 {
 			words := rows[k*chunk : min((k+1)*chunk, len(rows))]
-			if !Set(words).empty() {
+			if letOthersIn(); !Set(words).empty() {
 				do(&frame{k: k, n: min(column.ChunkRows, total-k*column.ChunkRows)}, s, words)
 			}
 		}

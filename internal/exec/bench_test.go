@@ -30,11 +30,12 @@ func bulk(rows, events int) *world {
 			n = events * 3 / 10 // as many as additions to the cart
 		}
 		tab := column.New(typ)
-		cols := map[string]*column.Column{"$t": tab.Add("$t", column.Int64), "$row": tab.Add("$row", column.Uint32), "$source": tab.Add("$source", column.Dict),
+		cols := map[string]*column.Column{"$t": tab.Add("$t", column.Int64), "$q": tab.Add("$q", column.Int64), "$row": tab.Add("$row", column.Uint32), "$source": tab.Add("$source", column.Dict),
 			"category": tab.Add("category", column.Dict), "amount": tab.Add("amount", column.Float64)}
 		for i := range n {
 			at := tab.Append()
 			cols["$t"].SetInt(at, w.now-180*day+int64(i)*(180*day/int64(n)))
+			cols["$q"].SetInt(at, int64(i))
 			cols["$row"].SetUint(at, uint32(r.IntN(rows)))
 			cols["category"].SetString(at, []byte("category "+strconv.Itoa(r.IntN(20))))
 			cols["amount"].SetFloat(at, float64(r.IntN(10000))/100)

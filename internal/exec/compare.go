@@ -25,6 +25,8 @@ type block struct {
 		times []int64
 		flags []uint8
 		codes []uint32
+
+		scratch *scratch // to compute nums
 	}
 }
 

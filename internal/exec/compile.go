@@ -28,7 +28,12 @@ func (c compiler) cond(n plan.Node) (cond, bool) {
 		parts, ok := c.conds(n.Of)
 		return anyOf{parts}, ok
 	case plan.Predicate:
+		if out, ok := c.cell(n); out != nil || !ok {
+			return out, ok
+		}
 		return c.predicate(n)
+	case plan.Elements:
+		return c.elements(n)
 	case plan.Compare:
 		return c.compare(n)
 	}
@@ -52,6 +57,9 @@ func (c compiler) predicate(n plan.Predicate) (cond, bool) {
 			return nil, false
 		}
 		return fixed(compares(n.Op, c.instant(m), timesOf(n.Lits))), true
+	}
+	if isArith(n.Of) {
+		return c.formula(n.Of, n.Op, nil, n.Lits)
 	}
 	v, ok := c.vector(n.Of)
 	if !ok {
@@ -77,6 +85,9 @@ func (c compiler) compare(n plan.Compare) (cond, bool) {
 	if p, ok := c.still(n); ok {
 		return c.cond(p)
 	}
+	if isArith(n.Left) || isArith(n.Right) {
+		return c.formula(n.Left, n.Op, n.Right, nil)
+	}
 	a, okA := c.vector(n.Left)
 	b, okB := c.vector(n.Right)
 	if !okA || !okB || a.kind() != b.kind() {
@@ -93,6 +104,14 @@ func (c compiler) vector(v plan.Value) (vector, bool) {
 	case plan.Field:
 		if c.events != nil {
 			return c.field(v)
+		}
+	case plan.Length:
+		col, ofPerson, ok := c.bytesOf(v.Of)
+		return length{col, ofPerson, plan.TypeOf(v.Of).Elem()}, ok
+	case plan.Arith:
+		if c.events != nil { // for an aggregate
+			of, ok := c.term(v)
+			return computedNumbers{of, &c.odd}, ok
 		}
 	case plan.Aggregate:
 		if c.events == nil {

@@ -17,6 +17,8 @@ type cond interface {
 type scratch struct {
 	left, right block
 	spare       [][]uint64
+
+	spareNumbers [][]float64
 }
 
 // words lends words for one frame; give takes them back.

@@ -5,10 +5,31 @@ import (
 	"github.com/embedcdp/cdp/internal/value"
 )
 
-// scanned narrows rows by a condition about events. It is false when there is no kernel for the columns as they are.
+// scanned narrows rows by a condition about events. It is false when there is no kernel for the columns or the values as they
+// are.
 func (r *run) scanned(op *plan.Operator, rows Set) bool {
+	r.odd.Store(false)
+	before := rows.clone()
+	if !r.scannedOnce(op, rows) {
+		return false
+	}
+	if r.odd.Load() {
+		copy(rows, before)
+		return false
+	}
+	return true
+}
+
+func (r *run) scannedOnce(op *plan.Operator, rows Set) bool {
 	switch n := op.Of.(type) {
 	case plan.Predicate:
+		if isArith(n.Of) {
+			c, ok := compiler{run: r, rows: rows}.predicate(n)
+			if ok {
+				r.keep(c, !op.Negated, rows)
+			}
+			return ok
+		}
 		if op.Negated {
 			n.Op = plan.Opposite(n.Op)
 		}
@@ -26,6 +47,8 @@ func (r *run) scanned(op *plan.Operator, rows Set) bool {
 		return r.quantified(n, !op.Negated, rows)
 	case plan.Units:
 		return r.perUnit(n, !op.Negated, rows)
+	case plan.Sequence:
+		return r.sequenced(n, !op.Negated, rows)
 	}
 	return false
 }

@@ -25,3 +25,7 @@ func inParallel(n, workers int, do func(worker, from, to int)) {
 	}
 	parallel.Do(workers, func(w int) { do(w, n*w/workers, n*(w+1)/workers) })
 }
+
+// letOthersIn is called between chunks: a question may take every core, and intake must not wait until the scheduler takes
+// one away from it, which is after 10 ms.
+func letOthersIn() { runtime.Gosched() }

@@ -46,6 +46,9 @@ func newReference(src Source, ev *Events, id *column.Column, object, attr string
 		}
 		slots := make([]uint32, len(from))
 		for i, t := range from {
+			if i == 0 {
+				t-- // who looks before all versions sees the first of several that hold from one instant on
+			}
 			if get, ok := src.At(object, name, t); ok {
 				slots[i] = r.add(get(attr), known)
 			}

@@ -8,6 +8,8 @@
 //	bytes.go       the same for codes and ranks of one byte, eight at a time
 //	vector.go      where values come from: attributes, fields of events, what was computed
 //	reference.go   attributes of business objects that events refer to
+//	arith.go       arithmetic on numbers
+//	cells.go       texts without a limit and ids, cell by cell; lists.go elements of lists
 //	cond.go        && || ! and comparisons over the items of a frame, on one side
 //	compile.go     conditions of a plan as conds
 //	attribute.go   conditions about profiles: one pass over the vectors
@@ -18,11 +20,14 @@
 //	sum.go         sum and avg, exactly rounded
 //	extreme.go     min, max, first, last; slots.go a time for each of a few people
 //	units.go       counts by calendar day, week, month
+//	sequence.go    events one after another; dealt.go brings the events of several lists into order by person
 //	group.go       the events of each person side by side: countDistinct, mostFrequent (tally.go), exact sums
 //	explain.go     rows and time of each operator
 package exec
 
 import (
+	"sync/atomic"
+
 	"github.com/RoaringBitmap/roaring/v2"
 
 	"github.com/embedcdp/cdp/internal/plan"
@@ -40,6 +45,8 @@ type run struct {
 	src   Source
 	now   int64
 	trace *trace // nil unless somebody wants figures
+
+	odd atomic.Bool // an aggregate met a result that is no number: see computedNumbers
 }
 
 func (r *run) answer(p plan.Physical) Set {

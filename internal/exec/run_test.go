@@ -35,7 +35,16 @@ var parts = []string{
 	`events.purchase.filter(e, e.amount > 0).countDistinct(e, e.amount) < 2`, `events.purchase.countDistinct(e, e.category) >= 2`, `events.purchase.countDistinct(e, e.product.brand) == 2`, `events.purchase.countDistinct(e, e.source) > 1`, `events.purchase.countDistinct(e, e.time) == events.purchase.size()`, `events.never.countDistinct(e, e.amount) == 0`,
 	`events.purchase.mostFrequent(e, e.category) == "shoes"`, `events.purchase.mostFrequent(e, e.amount) < 1`, `events.purchase.mostFrequent(e, e.gift)`, `events.purchase.within("30d").mostFrequent(e, e.due) > ago("3d")`, `events.never.mostFrequent(e, e.amount) == 1`, `events.view.mostFrequent(e, e.source) != "web"`,
 	`events.purchase.perMonth(3).all(n, n >= 1)`, `events.view.perWeek(2).exists(n, n > 1)`, `events.purchase.perDay(9).exists_one(n, n == 2)`, `events.view.filter(v, v.category == "hats").perMonth(2).all(n, n < 1)`, `events.never.perMonth(2).all(n, n == 0)`, `events.purchase.perDay(70).all(n, n != 1)`, `events.purchase.perWeek(3).exists(n, 300 < n)`,
-	`sequence(events.view, events.purchase, "5d")`,
+	`customer.age * 2.0 + 1 > 3`, `-customer.age < 0`, `customer.age / customer.age == 1`, `customer.age / customer.age != 1`, `1 / customer.age > 3`, `(customer.age - customer.age) / customer.age < 1`, `customer.age + 1 in [2, 4]`, `customer.age / 0.0 in [1]`, `customer.age + 1 == customer.ghost`, `customer.age > 3 - 1.5`, `customer.age + 1 > customer.age * 1.5`, `customer.age / 0.0 >= customer.age / -0.0`,
+	`events.purchase.size() + customer.age > 3`, `events.purchase.sum(e, e.amount) / customer.age > 1`, `events.purchase.size() / 2 > 1`, `events.purchase.avg(e, e.amount) * 2 - events.purchase.max(e, e.amount) >= 0`, `(events.purchase.size() / 2) * customer.age == 3`, `customer.age + 1.0 > events.purchase.size()`,
+	`events.purchase.exists(e, e.amount * 2.0 > 3)`, `events.purchase.exists(e, e.amount / e.amount != 1)`, `events.purchase.filter(e, !(e.amount + customer.age > 3)).size() > 1`, `events.purchase.all(e, e.amount - e.product.price < 1)`, `events.purchase.exists(e, e.amount + 1 in [2, 3])`,
+	`events.purchase.sum(e, e.amount * 2) > 3`, `events.purchase.sum(e, e.amount * e.product.price) >= 1`, `events.purchase.avg(e, e.amount / e.product.price) > 1`, `events.purchase.max(e, e.amount / e.amount) == 1`, `events.purchase.min(e, e.amount - customer.age) < 0`, `events.purchase.mostFrequent(e, -e.amount) == 0`, `events.purchase.countDistinct(e, e.amount / 0.0) == 2`, `events.purchase.sum(e, e.amount * 1e300) > 1`, `events.purchase.filter(e, e.amount > 0).sum(e, e.amount * 1e308) > 1`,
+	`events.purchase.map(e, e.amount).size() > 1`, `size(events.purchase.within("9d").map(e, e.product.price * 2.0)) == 1`, `2 in events.purchase.map(e, e.amount)`, `2.0 in events.purchase.map(e, e.amount * e.product.price)`, `"shoes" in events.purchase.map(e, e.category)`, `events.purchase.map(e, e.amount).exists(v, v > 2)`, `events.purchase.map(e, e.amount + customer.age).all(v, v > 0 || v == -1)`, `events.purchase.map(e, e.due).exists_one(v, v < now)`, `events.purchase.map(e, e.category).exists(c, true)`,
+	`!("red" in customer.tags)`, `customer.tags.exists(t, t == "red" || t.startsWith("g"))`, `customer.tags.all(t, !(t in ["red", ""]) && t < "z")`, `customer.tags.exists_one(t, t.contains("e"))`, `size(customer.tags) > 1`, `customer.tags.size() != customer.age`, `has(customer.tags)`, `2 in customer.sizes`, `customer.sizes.exists(s, s > 1)`, `customer.sizes.all(s, true)`, `customer.dates.exists(d, d > ago("3d"))`, `timestamp("2026-05-26T20:26:40Z") in customer.dates`, `customer.dates.all(d, ago("7d") <= d)`, `customer.sizes.size() * customer.age > 2`, `customer.sizes.exists(s, s > customer.age)`, `"x" in customer.tags`,
+	`customer.about == ""`, `customer.about.contains("tea")`, `!customer.about.endsWith("n tea")`, `customer.about in ["tea", "x"]`, `customer.about >= "tea"`, `has(customer.about)`, `customer.about == customer.city`,
+	`events.purchase.exists(e, e.note.startsWith("y") || e.id in ["e2", "e9"])`, `events.purchase.all(e, e.note != "x")`, `events.purchase.exists(e, "red" in e.colors)`, `events.purchase.filter(e, !("red" in e.colors)).size() > 1`, `events.purchase.exists(e, e.colors.size() > 1 && !has(e.note))`, `events.purchase.exists(e, e.colors.all(c, c == "white"))`, `events.purchase.exists(e, "red" in customer.tags && e.amount > 1)`, `events.purchase.exists(e, size(customer.tags) > e.amount)`, `events.purchase.last().note == "x"`, `events.purchase.map(e, e.note).size() > 1`, `events.purchase.map(e, e.id).exists(i, i < "e3")`, `events.purchase.sum(e, e.colors.size() * e.amount) > 2`,
+	`sequence(events.view, events.purchase, "5d")`, `sequence(events.purchase, events.purchase, events.view, "9d")`, `sequence(events.view.filter(v, v.category == "hats"), events.purchase.within("30d").filter(e, e.amount > customer.age), "1w")`,
+	`sequence(events.view, events.never, "5d")`, `sequence(events.view.since(customer.signup), events.purchase.until(events.view.last().time), events.view.during("this_month"), "3d")`, `sequence(events.purchase.filter(e, e.gift), events.purchase, events.purchase.filter(e, !e.gift), events.view, events.view, "20d")`,
 }
 
 func randomExpression(r *rand.Rand, depth int) string {
@@ -123,18 +132,25 @@ func TestManyChunks(t *testing.T) {
 	}
 }
 
+// noNumber are aggregates of what divides 0 by 0, for which the oracle is asked after all.
+var noNumber = map[string]bool{`events.purchase.avg(e, e.amount / e.product.price) > 1`: true, `events.purchase.max(e, e.amount / e.amount) == 1`: true, `events.purchase.countDistinct(e, e.amount / 0.0) == 2`: true}
+
 // The oracle is not asked where every part has a kernel.
 func TestKernelsAskNobody(t *testing.T) {
 	w := newWorld(rand.New(rand.NewPCG(7, 8)), 100, 300)
+	odd := 0
 	for _, src := range parts {
 		expr := compile(t, w, src)
 		p := plan.Build(plan.Simplify(plan.Logical(expr)), plan.Stats{})
 		w.asked, w.is = 0, w.oracle(t, expr)
 		Run(p, w)
-		if len(p.Fallback) == 0 {
+		if noNumber[src] {
+			odd += w.asked
+		} else if len(p.Fallback) == 0 {
 			assert.Zero(t, w.asked, "%s\n%s", src, p)
 		} else {
 			assert.Positive(t, w.asked, "%s\n%s", src, p)
 		}
 	}
+	assert.Positive(t, odd, "nothing divided 0 by 0")
 }

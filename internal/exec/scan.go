@@ -97,6 +97,7 @@ func (sc *scan) over(pieces []piece, newSink func() sink) []sink {
 		sinks[w] = newSink()
 		g := sc.gatherer()
 		for _, p := range pieces[from:to] {
+			letOthersIn()
 			g.give(p, sinks[w])
 		}
 	})

@@ -42,7 +42,9 @@ type Events struct {
 	First  int // rows before it were dropped: a multiple of column.ChunkRows
 	Rows   int
 	Time   *column.Column                   // Int64, never absent
+	Seq    *column.Column                   // Int64, never absent: its place among the events of all types in order of arrival
 	Person *column.Column                   // Uint32: the row it came for; Canonical says whose that is
+	ID     *column.Column                   // Bytes; nil when nothing can ask for it
 	Source *column.Column                   // Dict; absent is ""
 	Attr   func(name string) *column.Column // nil when there is none
 }

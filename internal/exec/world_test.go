@@ -95,9 +95,9 @@ func catalogue() *schema.Catalogue {
 	}
 	return &schema.Catalogue{
 		Location: hanoi, Week: time.Monday,
-		Profile: schema.Attrs{"age": num, "city": str, "vip": flag, "signup": at, "birthday": at, "home": str, "tags": {Type: schema.StringList}, "ghost": num},
+		Profile: schema.Attrs{"age": num, "city": str, "vip": flag, "signup": at, "birthday": at, "home": str, "tags": {Type: schema.StringList}, "sizes": {Type: schema.NumberList}, "dates": {Type: schema.DatetimeList}, "about": {Type: schema.Text}, "ghost": num},
 		Events: map[string]*schema.EventType{
-			"purchase": {Name: "purchase", Attributes: schema.Attrs{"category": str, "amount": num, "gift": flag, "due": at, "note": {Type: schema.Text}, "product": {Type: schema.String, Ref: "product"}}},
+			"purchase": {Name: "purchase", Attributes: schema.Attrs{"category": str, "amount": num, "gift": flag, "due": at, "note": {Type: schema.Text}, "colors": {Type: schema.StringList}, "product": {Type: schema.String, Ref: "product"}}},
 			"view":     {Name: "view", Attributes: schema.Attrs{"category": str}},
 			"never":    {Name: "never", Attributes: schema.Attrs{"amount": num}},
 		},
@@ -122,8 +122,8 @@ func newWorld(r *rand.Rand, rows, events int) *world {
 	w := &world{cat: declared, now: noon, attrs: map[string]*column.Column{}, tables: map[string]*Events{}, columns: map[string]map[string]*column.Column{},
 		stores: map[string]*column.Table{}, objects: map[string][]version{}, ask: NewSet(rows), linked: r.IntN(2) == 0}
 	for name, attr := range w.cat.Profile {
-		if k, ok := kinds[attr.Type]; ok && name != "ghost" {
-			w.attrs[name] = column.NewVector(k.column)
+		if name != "ghost" {
+			w.attrs[name] = column.NewVector(kindOf(attr.Type))
 		}
 	}
 	for row := range uint32(rows) {
@@ -153,7 +153,18 @@ func (w *world) addRow(r *rand.Rand, row uint32) {
 	set("vip", value.Bool(r.IntN(2) == 0))
 	set("signup", value.Micros(w.now-r.Int64N(10)*day))
 	set("birthday", value.Micros(w.now-r.Int64N(10)*day))
-	set("tags", value.ListOf([]value.Value{value.Str("red")}))
+	list := func(of ...value.Value) value.Value {
+		r.Shuffle(len(of), func(i, j int) { of[i], of[j] = of[j], of[i] })
+		return value.ListOf(of[:r.IntN(len(of)+1)])
+	}
+	set("tags", list(value.Str("red"), value.Str("green"), value.Str("")))
+	set("sizes", list(value.Num(1), value.Num(2), value.Num(0), value.Num(2)))
+	set("dates", list(value.Micros(w.now-2*day), value.Micros(w.now-7*day)))
+	set("about", value.Str([]string{"", "tea", "green tea"}[r.IntN(3)]))
+	if r.IntN(9) == 0 {
+		set("tags", list(value.Str("red"), value.Num(1))) // declared anew since
+		set("about", value.Num(1))
+	}
 	for _, s := range []string{"vip", "regulars"} {
 		o.segments[s] = r.IntN(3) == 0
 	}
@@ -179,30 +190,34 @@ func (w *world) addObjects(r *rand.Rand) {
 			if r.IntN(6) == 0 {
 				attrs = nil
 			}
-			w.objects[name] = append(w.objects[name], version{w.now - int64(20-5*v)*day, attrs})
+			from := w.now - int64(20-5*v)*day
+			if v > 0 && r.IntN(3) == 0 {
+				from = w.objects[name][v-1].from // two at one instant
+			}
+			w.objects[name] = append(w.objects[name], version{from, attrs})
 		}
 	}
 }
 
 func (w *world) addEvents(r *rand.Rand, typ string, n int) {
 	tab := column.New(typ)
-	cols := map[string]*column.Column{"$t": tab.Add("$t", column.Int64), "$row": tab.Add("$row", column.Uint32), "$source": tab.Add("$source", column.Dict)}
+	cols := map[string]*column.Column{"$id": tab.Add("$id", column.Bytes), "$t": tab.Add("$t", column.Int64), "$q": tab.Add("$q", column.Int64), "$row": tab.Add("$row", column.Uint32), "$source": tab.Add("$source", column.Dict)}
 	for name, attr := range w.cat.Events[typ].Attributes {
-		if k, ok := kinds[attr.Type]; ok {
-			cols[name] = tab.Add(name, k.column)
-		}
+		cols[name] = tab.Add(name, kindOf(attr.Type))
 	}
 	for i := range n {
 		row := uint32(r.IntN(len(w.people)))
-		e := &event{seq: i, source: []string{"", "web", "app"}[r.IntN(3)], attrs: map[string]value.Value{}}
+		e := &event{seq: 2*i + len(w.stores), source: []string{"", "web", "app"}[r.IntN(3)], attrs: map[string]value.Value{}}
 		e.t = w.now - 95*day + int64(i)*(100*day/int64(n)) + r.Int64N(3)*day/2 // mostly in order, the last in the future
 		if r.IntN(20) == 0 {
 			e.t = w.now - []int64{0, -1, 1, 3 * day, 5*day - 1}[r.IntN(5)] // late, at the edges
 		}
 		all := map[string]value.Value{"category": value.Str(categories[r.IntN(3)]), "amount": value.Num(amounts[r.IntN(len(amounts))]), "gift": value.Bool(r.IntN(2) == 0),
-			"due": value.Micros(e.t + (r.Int64N(5)-2)*day), "note": value.Str("x"), "product": value.Str(fmt.Sprint("p", r.IntN(8)))}
+			"due": value.Micros(e.t + (r.Int64N(5)-2)*day), "note": value.Str([]string{"x", "", "yx"}[r.IntN(3)]), "colors": value.ListOf([]value.Value{value.Str([]string{"red", "blue"}[r.IntN(2)]), value.Str("white")}[:r.IntN(3)]), "product": value.Str(fmt.Sprint("p", r.IntN(8)))}
 		at := tab.Append()
 		cols["$t"].SetInt(at, e.t)
+		cols["$q"].SetInt(at, int64(e.seq))
+		cols["$id"].SetBytes(at, []byte(e.ID()))
 		cols["$row"].SetUint(at, row)
 		if e.source != "" {
 			cols["$source"].SetString(at, []byte(e.source))
@@ -232,7 +247,17 @@ func setCell(c *column.Column, i uint32, v value.Value) {
 		c.SetBool(i, v.Num != 0)
 	case column.Dict:
 		c.SetString(i, []byte(v.Str))
+	case column.Bytes:
+		c.SetBytes(i, value.Append(nil, v))
 	}
+}
+
+// kindOf is the kind of column that keeps a type, as the fold has it.
+func kindOf(t schema.Type) column.Kind {
+	if k, ok := kinds[t]; ok {
+		return k.column
+	}
+	return column.Bytes
 }
 
 // The world as a Source.
@@ -266,7 +291,7 @@ func (w *world) Events(typ string) *Events {
 		return nil
 	}
 	cols := w.columns[typ]
-	return &Events{Rows: w.stores[typ].Len(), Time: cols["$t"], Person: cols["$row"], Source: cols["$source"], Attr: func(name string) *column.Column { return cols[name] }}
+	return &Events{Rows: w.stores[typ].Len(), Time: cols["$t"], Seq: cols["$q"], ID: cols["$id"], Person: cols["$row"], Source: cols["$source"], Attr: func(name string) *column.Column { return cols[name] }}
 }
 func (w *world) Versions(_, id string) (from []int64) {
 	for _, v := range w.objects[id] {

@@ -248,7 +248,8 @@ func (w *twins) same() {
 // flipsOf lists a segment's flips. Of the causes that are asked about at the end of a batch the first that any segment watches
 // is kept for a person and type, so a version that is on its way can change which one it is.
 func flipsOf(s *fold.State, name string) (flips []fold.Flip) {
-	for f := range s.Flips(name) {
+	for f := range s.FlipLog(name).From(0) {
+		f.Index = 0
 		if f.Cause == "late" {
 			f.Cause = "import"
 		}

@@ -63,7 +63,7 @@ func (q question) Events(typ string) *exec.Events {
 	if n <= int(t.gone.Rows) {
 		return nil
 	}
-	return &exec.Events{First: int(t.gone.Rows), Rows: n, Time: t.time.First(n), Person: t.row.First(n), Source: t.source.First(n),
+	return &exec.Events{First: int(t.gone.Rows), Rows: n, Time: t.time.First(n), Seq: t.seq.First(n), ID: t.eid.First(n), Person: t.row.First(n), Source: t.source.First(n),
 		Attr: func(name string) *column.Column {
 			if c := t.cols[name]; c != nil {
 				return c.col.First(n)

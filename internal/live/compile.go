@@ -89,6 +89,8 @@ func (c *compiler) leaf(n plan.Node, typ *Type) (node, string) {
 		return c.units(n), n.Text
 	case plan.Sequence:
 		return c.sequence(n), n.Text
+	case plan.Elements:
+		return nil, n.Text
 	case plan.Residual:
 		return nil, n.Text
 	}
@@ -293,7 +295,11 @@ func (c *compiler) aggregate(a plan.Aggregate) reading {
 	}
 	out := &aggregate{list: l, function: a.Function}
 	if a.Function != plan.Size {
-		if out.of = c.field(a.Of, l.typ); out.of == nil {
+		f, ok := a.Of.(plan.Field)
+		if !ok {
+			return nil
+		}
+		if out.of = c.field(f, l.typ); out.of == nil {
 			return nil
 		}
 		if (a.Function == plan.Sum || a.Function == plan.Avg) && out.of.kind() != value.Number {

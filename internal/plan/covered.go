@@ -14,24 +14,37 @@ func TypeOf(v Value) schema.Type {
 		case Size, Sum, Avg, CountDistinct:
 			return schema.Number
 		}
-		return v.Of.Type
+		return TypeOf(v.Of)
+	case Arith, Literal, Length:
+		return schema.Number
+	case Element:
+		return v.Type
 	}
 	return schema.Datetime
 }
 
 // covered tells whether package exec has kernels for a condition. They read columns of numbers, times, booleans and short
-// texts; a text without a limit, an array, an object, the id of an event, and what is known only as CEL, are left to the
-// oracle, and so are sequences.
+// texts, and compare a text without a limit, the id of an event and the elements of a list with literals; an object, and what is
+// known only as CEL, are left to the oracle.
 func covered(n Node) bool {
 	switch n := n.(type) {
 	case Predicate:
-		return coveredValue(n.Of)
+		return coveredValue(n.Of) || coveredCell(n.Of, n.Op)
+	case Elements:
+		return coveredElement(n.If)
 	case Compare:
 		return coveredValue(n.Left) && coveredValue(n.Right) && TypeOf(n.Left) == TypeOf(n.Right)
 	case Quantifier:
 		return coveredEvents(n.Events) && coveredOne(n.If)
 	case Units:
 		return coveredEvents(n.Events)
+	case Sequence:
+		for _, s := range n.Steps {
+			if !coveredEvents(s) {
+				return false
+			}
+		}
+		return len(n.Steps) > 0
 	}
 	return false
 }
@@ -50,11 +63,15 @@ func coveredValue(v Value) bool {
 		case Size:
 			return true
 		case Sum, Avg:
-			return v.Of.Type == schema.Number && coveredValue(v.Of)
+			return TypeOf(v.Of) == schema.Number && coveredValue(v.Of)
 		case Min, Max:
-			return (v.Of.Type == schema.Number || v.Of.Type == schema.Datetime) && coveredValue(v.Of)
+			return (TypeOf(v.Of) == schema.Number || TypeOf(v.Of) == schema.Datetime) && coveredValue(v.Of)
 		}
 		return coveredValue(v.Of)
+	case Arith:
+		return coveredValue(v.Left) && coveredValue(v.Right)
+	case Literal, Length:
+		return true
 	}
 	return false
 }
@@ -93,7 +110,7 @@ func coveredOne(n Node) bool {
 			}
 		}
 		return true
-	case Predicate, Compare:
+	case Predicate, Compare, Elements:
 		return covered(n)
 	}
 	return false
@@ -117,6 +134,8 @@ func (m mover) node(n Node) bool {
 		return m.value(n.Of)
 	case Compare:
 		return m.value(n.Left) || m.value(n.Right)
+	case Elements:
+		return m.node(n.If)
 	case Quantifier:
 		return m.events(n.Events) || m.node(n.If)
 	case Units:
@@ -146,7 +165,9 @@ func (m mover) value(v Value) bool {
 	case Moment, Formula:
 		return true
 	case Aggregate:
-		return m.events(v.Events)
+		return m.events(v.Events) || v.Of != nil && m.value(v.Of)
+	case Arith:
+		return m.value(v.Left) || m.value(v.Right)
 	}
 	return false
 }

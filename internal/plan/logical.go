@@ -12,18 +12,25 @@ import (
 	"github.com/embedcdp/cdp/internal/value"
 )
 
-// Logical reads the logical plan off an expression whose result is true or false. What it does not recognise becomes a
+// Logical reads the logical plan off an expression whose result is true or false; of one about a single event (celenv's scope
+// Arriving) the conditions are about Fields. What it does not recognise becomes a
 // Residual: that is always right, and only slower.
 func Logical(e *celenv.Expr) Node {
 	r := reader{expr: e}
+	if s := e.Scope(); s.Arriving != "" && !s.Person { // as inside a macro
+		r.variable, r.typ = "e", e.Catalogue().Events[s.Arriving]
+	}
 	return r.node(e.Surface())
 }
 
-// reader reads an expression, or inside a macro over events a condition about one of them.
+// reader reads an expression about a person, or a condition about one event.
 type reader struct {
 	expr     *celenv.Expr
-	variable string            // inside a macro: its variable
-	typ      *schema.EventType // inside a macro: what the variable is
+	variable string            // about an event: what stands for it
+	typ      *schema.EventType // and what it is
+
+	element   string // inside a macro over what was mapped from events: its variable
+	elementOf Value  // and what was mapped
 }
 
 func (r reader) node(e ast.Expr) Node {
@@ -132,6 +139,15 @@ func (r reader) comparison(whole ast.Expr, op Op, a, b ast.Expr) (Node, bool) {
 }
 
 func (r reader) in(whole, a, list ast.Expr) (Node, bool) {
+	if lit, isLiteral := r.literal(a); isLiteral {
+		if v, ok := r.list(list); ok {
+			is := Predicate{Of: Element{TypeOf(v).Elem()}, Op: Equal, Lits: []value.Value{lit}}
+			return Elements{Of: v, Kind: Some, If: is, Text: r.expr.Text(whole)}, true
+		}
+		events, v, ok := r.mapped(list)
+		is := Predicate{Of: v, Op: Equal, Lits: []value.Value{lit}}
+		return Quantifier{Events: events, Kind: Some, If: is, Text: r.expr.Text(whole)}, ok
+	}
 	v, ok := r.value(a)
 	if !ok || list.Kind() != ast.ListKind {
 		return nil, false

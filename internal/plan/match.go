@@ -26,6 +26,15 @@ func (r reader) value(e ast.Expr) (Value, bool) {
 	if v, ok := r.moment(e); ok {
 		return v, true
 	}
+	if v, ok := r.arith(e); ok {
+		return v, true
+	}
+	if v, ok := r.length(e); ok {
+		return v, true
+	}
+	if r.element != "" && e.Kind() == ast.IdentKind && e.AsIdent() == r.element {
+		return r.elementOf, true
+	}
 	return r.aggregate(e)
 }
 
@@ -227,6 +236,9 @@ func (r reader) aggregate(e ast.Expr) (Aggregate, bool) {
 		return Aggregate{}, false
 	}
 	events, ok := r.events(list)
+	if !ok && function == Size {
+		events, _, ok = r.mapped(list)
+	}
 	if !ok {
 		return Aggregate{}, false
 	}
@@ -234,7 +246,12 @@ func (r reader) aggregate(e ast.Expr) (Aggregate, bool) {
 	if function == Size {
 		return agg, true
 	}
-	agg.Of, ok = r.inside(events.Type, args[0]).field(args[1])
+	in := r.inside(events.Type, args[0])
+	if f, isField := in.field(args[1]); isField {
+		agg.Of = f
+		return agg, true
+	}
+	agg.Of, ok = in.arith(args[1])
 	return agg, ok
 }
 
@@ -266,12 +283,17 @@ func (r reader) end(sel ast.SelectExpr) (Aggregate, bool) {
 
 // quantifier recognises exists, exists_one and all, over a list of events and over perMonth(n).
 func (r reader) quantifier(e ast.Expr, c ast.CallExpr) (Node, bool) {
-	if r.typ != nil {
-		return nil, false
-	}
 	kind, args := Quantity(c.FunctionName()), c.Args()
+	if n, ok := r.elements(e, c.Target(), kind, args[0], args[1]); ok || r.typ != nil {
+		return n, ok
+	}
 	if events, ok := r.events(c.Target()); ok {
 		return Quantifier{Events: events, Kind: kind, If: r.inside(events.Type, args[0]).node(args[1]), Text: r.expr.Text(e)}, true
+	}
+	if events, v, ok := r.mapped(c.Target()); ok && args[0].Kind() == ast.IdentKind {
+		in := r
+		in.typ, in.element, in.elementOf = r.expr.Catalogue().Events[events.Type], args[0].AsIdent(), v
+		return Quantifier{Events: events, Kind: kind, If: in.node(args[1]), Text: r.expr.Text(e)}, true
 	}
 	return r.units(e, c.Target(), kind, args[0], args[1])
 }

@@ -86,16 +86,21 @@ func (b *builder) build(n Node, want bool) *Operator {
 		}
 		return op
 	case Predicate:
-		if op, ok := opposite[n.Op]; ok && !want {
+		if op, ok := opposite[n.Op]; ok && !want && !isArith(n.Of) {
 			n.Op = op
 			return b.leaf(n, n.Text, true)
 		}
 		return b.leaf(n, n.Text, want)
 	case Compare:
+		if isArith(n.Left) || isArith(n.Right) {
+			return b.leaf(n, n.Text, want)
+		}
 		if !want {
 			n.Op = opposite[n.Op]
 		}
 		return b.leaf(n, n.Text, true)
+	case Elements:
+		return b.leaf(n, n.Text, want)
 	case Quantifier:
 		return b.leaf(n, n.Text, want)
 	case Units:

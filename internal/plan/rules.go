@@ -66,7 +66,7 @@ func (pushNot) apply(n Node) Node {
 	case Or:
 		return And{negated(m.Of)}
 	case Predicate:
-		if op, ok := opposite[m.Op]; ok {
+		if op, ok := opposite[m.Op]; ok && !isArith(m.Of) {
 			m.Op = op
 			return m
 		}

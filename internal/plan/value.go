@@ -34,7 +34,7 @@ type (
 	Aggregate struct {
 		Events   Events
 		Function Function
-		Of       Field // of each event; none with Size
+		Of       Value // of each event: a Field, or an Arith of such and of Attrs; none with Size
 	}
 )
 
@@ -156,11 +156,15 @@ func span(micros int64) string {
 
 // costOfValue is the step of the ladder a value stands on.
 func costOfValue(v Value) int {
-	switch v.(type) {
+	switch v := v.(type) {
 	case Attr:
 		return costKernel
 	case Aggregate:
 		return costEvents
+	case Length:
+		return costOfValue(v.Of)
+	case Arith:
+		return max(costOfValue(v.Left), costOfValue(v.Right))
 	}
 	return costConst
 }

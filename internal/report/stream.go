@@ -158,7 +158,7 @@ func (src *source) inBulk(expr *celenv.Expr) func(k int) []uint64 {
 		return nil
 	}
 	t := src.table
-	ev := &exec.Events{First: t.First, Rows: t.Table.Len(), Time: t.Time, Person: t.Row, Source: t.Source, Attr: t.Table.Column}
+	ev := &exec.Events{First: t.First, Rows: t.Table.Len(), Time: t.Time, Seq: t.Seq, ID: t.Table.Column("$id"), Person: t.Row, Source: t.Source, Attr: t.Table.Column}
 	if w, ok := exec.NewWhere(plan.Logical(expr), ev, celenv.CalendarOf(expr.Catalogue()), src.s.Now); ok {
 		return w.Mark
 	}
