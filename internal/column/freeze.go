@@ -1,5 +1,7 @@
 package column
 
+import "sync"
+
 // A frozen table or vector is a read-only copy as of the call: it is read by any number of goroutines without a lock while
 // the original grows or changes. No cells are copied. Of a table, sealed chunks never change, and the open chunk only gets
 // cells of rows behind the frozen ones, in place or in new memory. Of a vector, a chunk that a frozen copy sees is copied
@@ -22,6 +24,9 @@ func (t *Table) Freeze() *Table {
 	for i, c := range t.columns {
 		all[i] = c.frozenCopy(&f.ext)
 		f.columns[i] = &all[i]
+		if c.kind == Int64 {
+			all[i].openStats = sync.OnceValue(func() stats { return measure(&all[i].open) })
+		}
 	}
 	t.sharedNames, t.copy = true, f
 	return f

@@ -237,7 +237,7 @@ func checkView(tb *Table, head, city *Column, rows int) error {
 	if ok != (rows > 5) || ok && code != 6 {
 		return fmt.Errorf("code of word 5 is %d after %d rows", code, rows)
 	}
-	if k := tb.Chunks() - 1; len(at.Ints(k)) != rows-k*ChunkRows || at.Present(uint32(rows)) || at.Sorted(k) {
+	if k := tb.Chunks() - 1; len(at.Ints(k)) != rows-k*ChunkRows || at.Present(uint32(rows)) || !at.Sorted(k) {
 		return fmt.Errorf("the open chunk of %d rows is wrong", rows)
 	}
 	return nil
@@ -298,6 +298,8 @@ func TestStatistics(t *testing.T) {
 	for _, tb := range []*Table{tb, tb.Freeze(), reload(t, tb)} {
 		for _, c := range tb.Columns() {
 			for k := range 4 {
+				known := k < 3 || tb.frozen && c.Kind() == Int64 // of integers also the open chunk, where it no longer changes
+				cells := min(ChunkRows, tb.Len()-k*ChunkRows)
 				lo, hi, ok := c.IntRange(k)
 				flo, fhi, fok := c.FloatRange(k)
 				var ints []int64
@@ -310,9 +312,9 @@ func TestStatistics(t *testing.T) {
 						floats = append(floats, c.Float(i))
 					}
 				}
-				require.Equal(t, k < 3 && len(ints) == ChunkRows && slices.IsSorted(ints), c.Sorted(k), "%s %d", c.Name(), k)
-				require.Equal(t, k < 3 && len(ints) > 0, ok, "%s %d", c.Name(), k)
-				require.Equal(t, k < 3 && len(floats) > 0, fok, "%s %d", c.Name(), k)
+				require.Equal(t, known && len(ints) == cells && slices.IsSorted(ints), c.Sorted(k), "%s %d", c.Name(), k)
+				require.Equal(t, known && len(ints) > 0, ok, "%s %d", c.Name(), k)
+				require.Equal(t, known && len(floats) > 0, fok, "%s %d", c.Name(), k)
 				if ok {
 					require.Equal(t, []int64{slices.Min(ints), slices.Max(ints)}, []int64{lo, hi}, "%s %d", c.Name(), k)
 				}

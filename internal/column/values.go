@@ -22,6 +22,8 @@ type Column struct {
 
 	chunks []*slot // the sealed chunks of a table, all of a vector
 	open   page    // the chunk after them; a vector has none
+	// Of a frozen table: what the open chunk is like, found when it is first asked for.
+	openStats func() stats
 
 	// Of a vector: how often it was frozen, the epoch in which the list of chunks was made, and the last frozen copy.
 	epoch     uint64
@@ -229,13 +231,21 @@ func (c *Column) chunk(k int) *page {
 	return c.page(k)
 }
 
-// IntRange returns the lowest and the highest present cell of chunk k of an Int64 column. ok is false when the chunk is not
-// sealed or has none: nothing is known then.
+// IntRange returns the lowest and the highest present cell of chunk k of an Int64 column. ok is false when the chunk is
+// neither sealed nor of a frozen table, or has none: nothing is known then.
 func (c *Column) IntRange(k int) (lo, hi int64, ok bool) {
-	if c.kind != Int64 || k < 0 || k >= len(c.chunks) || !c.chunks[k].ranged {
+	if c.kind != Int64 || k < 0 {
 		return 0, 0, false
 	}
-	return int64(c.chunks[k].lo), int64(c.chunks[k].hi), true
+	if k < len(c.chunks) {
+		s := &c.chunks[k].stats
+		return int64(s.lo), int64(s.hi), s.ranged
+	}
+	if c.openStats == nil || k > len(c.chunks) {
+		return 0, 0, false
+	}
+	s := c.openStats()
+	return int64(s.lo), int64(s.hi), s.ranged
 }
 
 // FloatRange is IntRange for a Float64 column.
@@ -246,8 +256,14 @@ func (c *Column) FloatRange(k int) (lo, hi float64, ok bool) {
 	return math.Float64frombits(c.chunks[k].lo), math.Float64frombits(c.chunks[k].hi), true
 }
 
-// Sorted says that chunk k of an Int64 column is sealed, every cell of it is there, and none is lower than the one before it.
-func (c *Column) Sorted(k int) bool { return k >= 0 && k < len(c.chunks) && c.chunks[k].sorted }
+// Sorted says that chunk k of an Int64 column is sealed or of a frozen table, every cell of it is there, and none is lower
+// than the one before it.
+func (c *Column) Sorted(k int) bool {
+	if k >= 0 && k < len(c.chunks) {
+		return c.chunks[k].sorted
+	}
+	return c.openStats != nil && k == len(c.chunks) && c.openStats().sorted
+}
 
 const (
 	boolFalse = 1

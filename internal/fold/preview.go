@@ -1,6 +1,7 @@
 package fold
 
 import (
+	"sync"
 	"time"
 
 	"github.com/RoaringBitmap/roaring/v2"
@@ -19,13 +20,28 @@ type Preview struct {
 
 // PreviewSegment prepares the question for one instant.
 func (s *State) PreviewSegment(name string, body []byte, now int64) (*Preview, error) {
-	d, expr, prog, err := s.checkSegment(name, body)
+	d, err := readSegment(name, body)
+	if err != nil {
+		return nil, err
+	}
+	expr, err := s.compileWhere(d)
 	if err != nil {
 		return nil, err
 	}
 	p := plan.Build(plan.Simplify(plan.Logical(expr)), s.planStats())
+	// The oracle costs a tenth of a short question, which mostly needs none.
+	oracle := sync.OnceValues(func() (*roweval.Program, error) { return roweval.New(expr) })
+	if len(p.Fallback) > 0 {
+		if _, err := oracle(); err != nil {
+			return nil, err
+		}
+	}
 	f := s.Freeze(expr.Deps(), len(p.Fallback) > 0)
 	return &Preview{p, question{f, d.Of == "visitors", now, func(row uint32) bool {
+		prog, err := oracle()
+		if err != nil {
+			panic(err) // kernels are for what every evaluator can plan
+		}
 		return prog.Eval(roweval.Input{Person: person{f, row}, Objects: f, Now: now}).True()
 	}}}, nil
 }

@@ -57,12 +57,16 @@ type segment struct {
 }
 
 func (s *State) compileSegment(def *SegmentDef) (*celenv.Expr, *roweval.Program, error) {
-	expr, err := celenv.Compile(s.Catalogue, celenv.Scope{Person: true, Want: celenv.Bool}, def.Where)
+	expr, err := s.compileWhere(def)
 	if err != nil {
 		return nil, nil, err
 	}
 	prog, err := roweval.New(expr)
 	return expr, prog, err
+}
+
+func (s *State) compileWhere(def *SegmentDef) (*celenv.Expr, error) {
+	return celenv.Compile(s.Catalogue, celenv.Scope{Person: true, Want: celenv.Bool}, def.Where)
 }
 
 func (s *State) prepareSegment(name string, body []byte) (func(), error) {
@@ -81,21 +85,29 @@ func (s *State) prepareSegment(name string, body []byte) (func(), error) {
 
 // checkSegment reads and compiles a definition by itself, without looking at who uses it.
 func (s *State) checkSegment(name string, body []byte) (*SegmentDef, *celenv.Expr, *roweval.Program, error) {
-	var d SegmentDef
-	if err := strict(body, &d); err != nil {
+	d, err := readSegment(name, body)
+	if err != nil {
 		return nil, nil, nil, err
+	}
+	expr, prog, err := s.compileSegment(d)
+	return d, expr, prog, err
+}
+
+func readSegment(name string, body []byte) (*SegmentDef, error) {
+	d := &SegmentDef{}
+	if err := strict(body, d); err != nil {
+		return nil, err
 	}
 	if err := schema.CheckName("a segment", name); err != nil {
-		return nil, nil, nil, err
+		return nil, err
 	}
 	if d.Name != name {
-		return nil, nil, nil, fmt.Errorf("the definition is named %q, not %q", d.Name, name)
+		return nil, fmt.Errorf("the definition is named %q, not %q", d.Name, name)
 	}
 	if d.Of != "" && d.Of != "customers" && d.Of != "visitors" {
-		return nil, nil, nil, fmt.Errorf("of %q: use \"customers\" or \"visitors\"", d.Of)
+		return nil, fmt.Errorf("of %q: use \"customers\" or \"visitors\"", d.Of)
 	}
-	expr, prog, err := s.compileSegment(&d)
-	return &d, expr, prog, err
+	return d, nil
 }
 
 // cycle returns a path from one of the segments back to name, if there is one.

@@ -52,38 +52,30 @@ func (q Retention) activity(b *buckets, periods int, people rowSet) *RetentionRe
 	return r
 }
 
-// mark sets the bits of one chunk. Most chunks lie within one bucket.
+// mark sets the bits of one chunk, as many events at a time as lie in one bucket.
 func (q Retention) mark(a *activity, c *Chunk, b *buckets) {
-	least, most := c.times()
-	if least >= q.Range.To {
-		return
-	}
-	if bit, same := q.bit(least, b), q.bit(most, b); bit == same && most < q.Range.To && c.Keep == nil {
-		mask, words := uint64(1)<<(bit&63), a.words
-		if words == 1 {
-			for _, p := range c.Person {
+	for from := 0; from < c.len(); {
+		bucket, to := b.stretch(c, from, q.Range)
+		word, mask := (bucket+1)>>6, uint64(1)<<((bucket+1)&63)
+		switch {
+		case bucket == b.len():
+		case c.Keep != nil:
+			for i := from; i < to; i++ {
+				if c.kept(i) {
+					a.bits[int(c.Person[i])*a.words+word] |= mask
+				}
+			}
+		case a.words == 1:
+			for _, p := range c.Person[from:to] {
 				a.bits[p] |= mask
 			}
-			return
+		default:
+			for _, p := range c.Person[from:to] {
+				a.bits[int(p)*a.words+word] |= mask
+			}
 		}
-		for _, p := range c.Person {
-			a.bits[int(p)*words+bit>>6] |= mask
-		}
-		return
+		from = to
 	}
-	for i, t := range c.Time {
-		if t < q.Range.To && c.kept(i) {
-			bit := q.bit(t, b)
-			a.bits[int(c.Person[i])*a.words+bit>>6] |= 1 << (bit & 63)
-		}
-	}
-}
-
-func (q Retention) bit(t int64, b *buckets) int {
-	if t < q.Range.From {
-		return 0
-	}
-	return b.find(min(t, q.Range.To-1)) + 1
 }
 
 // count adds one person.

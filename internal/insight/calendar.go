@@ -2,6 +2,7 @@ package insight
 
 import (
 	"fmt"
+	"math"
 	"sort"
 	"time"
 )
@@ -102,6 +103,32 @@ func (b *buckets) find(t int64) int {
 		i++
 	}
 	return i
+}
+
+// stretch returns the bucket of event from of a chunk, and where the events next to it end that lie in the same bucket and
+// the range. Events come nearly in the order of time, so that is far. Before the range the bucket is -1, behind it len.
+func (b *buckets) stretch(c *Chunk, from int, r Range) (bucket, to int) {
+	t := c.Time[from]
+	first, last := int64(math.MinInt64), int64(math.MaxInt64)
+	switch {
+	case t < r.From:
+		bucket, last = -1, r.From-1
+	case t >= r.To:
+		bucket, first = b.len(), r.To
+	default:
+		bucket = b.find(t)
+		first, last = max(r.From, b.bounds[bucket]), min(r.To, b.bounds[bucket+1])-1
+	}
+	rest := c.Time[from:]
+	if c.InOrder {
+		return bucket, from + sort.Search(len(rest), func(i int) bool { return rest[i] > last })
+	}
+	for i, t := range rest {
+		if t < first || t > last {
+			return bucket, from + i
+		}
+	}
+	return bucket, len(c.Time)
 }
 
 // index returns the bucket of t by search; -1 if t lies outside.

@@ -68,20 +68,31 @@ func (g *groupCount) add(c *Chunk, r Range, people rowSet) {
 		return
 	}
 	all := least >= r.From && most < r.To && c.Keep == nil && people == nil
+	if all && c.Group != nil {
+		for _, code := range c.Group {
+			if int(code) < len(g.counts) {
+				g.counts[code]++
+			} else {
+				g.more(code)
+			}
+		}
+		return
+	}
 	for i, t := range c.Time {
 		if !all && (t < r.From || t >= r.To || !c.kept(i) || !people.has(c.Person[i])) {
 			continue
 		}
-		code := c.group(i)
-		if code == NoGroup {
-			g.none++
-			continue
-		}
-		if int(code) >= len(g.counts) {
-			g.grow(int(code) + 1)
-		}
-		g.counts[code]++
+		g.more(c.group(i))
 	}
+}
+
+func (g *groupCount) more(code uint32) {
+	if code == NoGroup {
+		g.none++
+		return
+	}
+	g.grow(int(code) + 1)
+	g.counts[code]++
 }
 
 // group is event i's group code; a chunk without the column has none.
@@ -153,7 +164,11 @@ type trendCells struct {
 
 	rows  []int32 // scratch: the chunk's events that count
 	cells []uint32
+	inOne []stretch // which of them lie in one bucket, one after the other
 }
+
+// stretch is the next rows of a chunk that count, up to a place among these, all of one bucket.
+type stretch struct{ bucket, to int }
 
 func newTrendCells(s Series, b *buckets, groups int) *trendCells {
 	n := (b.len() + 1) * groups
@@ -205,40 +220,57 @@ func (a *trendCells) read(s Series, r Range, people rowSet, slots slotMap) {
 
 // locate finds the events that count and their cells.
 func (a *trendCells) locate(c *Chunk, r Range, people rowSet, slots slotMap) {
-	a.rows, a.cells = a.rows[:0], a.cells[:0]
+	a.rows, a.cells, a.inOne = a.rows[:0], a.cells[:0], a.inOne[:0]
 	if c.len() == 0 {
 		return
 	}
-	least, most := c.times()
-	if most < r.From || least >= r.To {
+	if least, most := c.times(); most < r.From || least >= r.To {
 		return
 	}
-	// Most chunks lie within one bucket.
-	if least >= r.From && most < r.To && c.Keep == nil && people == nil {
-		if b := a.buckets.find(least); b == a.buckets.find(most) {
-			cell := uint32(b * a.groups)
-			for i := range c.Time {
-				a.rows = append(a.rows, int32(i))
-				if slots == nil {
-					a.cells = append(a.cells, cell)
-				} else {
-					a.cells = append(a.cells, cell+slots.slot(c.group(i)))
-				}
-			}
-			return
+	a.rows, a.cells = slices.Grow(a.rows, c.len())[:c.len()], slices.Grow(a.cells, c.len())[:c.len()]
+	n := 0
+	for from := 0; from < c.len(); {
+		bucket, to := a.buckets.stretch(c, from, r)
+		if bucket >= 0 && bucket < a.buckets.len() {
+			n = a.place(c, from, to, n, uint32(bucket*a.groups), people, slots)
+			a.inOne = append(a.inOne, stretch{bucket, n})
 		}
+		from = to
 	}
-	for i, t := range c.Time {
-		if t < r.From || t >= r.To || !c.kept(i) || !people.has(c.Person[i]) {
+	a.rows, a.cells = a.rows[:n], a.cells[:n]
+}
+
+// place writes those of the events [from, to) that count, which lie in the bucket whose cells begin at first, as the n-th
+// and following ones. It returns how many there are then.
+func (a *trendCells) place(c *Chunk, from, to, n int, first uint32, people rowSet, slots slotMap) int {
+	if c.Keep == nil && people == nil && (slots == nil || c.Group != nil) {
+		rows, cells := a.rows[n:n+to-from], a.cells[n:n+to-from]
+		for i := range rows {
+			rows[i] = int32(from + i)
+		}
+		if slots == nil {
+			for i := range cells {
+				cells[i] = first
+			}
+		} else {
+			for i, code := range c.Group[from:to] {
+				cells[i] = first + slots.slot(code)
+			}
+		}
+		return n + to - from
+	}
+	for i := from; i < to; i++ {
+		if !c.kept(i) || !people.has(c.Person[i]) {
 			continue
 		}
-		cell := uint32(a.buckets.find(t) * a.groups)
+		cell := first
 		if slots != nil {
 			cell += slots.slot(c.group(i))
 		}
-		a.rows = append(a.rows, int32(i))
-		a.cells = append(a.cells, cell)
+		a.rows[n], a.cells[n] = int32(i), cell
+		n++
 	}
+	return n
 }
 
 func (a *trendCells) measure(c *Chunk, percentiles bool) {

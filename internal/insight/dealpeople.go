@@ -175,15 +175,15 @@ func (d *trendDealer) deal(from, to, n int, r Range, people rowSet, slots slotMa
 		for _, chunks := range d.parts[w] {
 			for c := range chunks {
 				a.locate(&c, part, people, slots)
-				for j, cell := range a.cells {
-					b, group := int(cell), uint32(0)
-					if d.groups > 1 {
-						b = int(cell) / d.groups
-						group = cell - uint32(b*d.groups)
+				at := 0
+				for _, s := range a.inOne {
+					rows, first := a.rows[at:s.to], uint32(s.bucket*d.groups)
+					numbers := d.numbers[next[s.bucket-from]:][:len(rows)]
+					for j, cell := range a.cells[at:s.to] {
+						numbers[j] = (cell-first)<<shift | c.Person[rows[j]]
 					}
-					b -= from
-					d.numbers[next[b]] = group<<shift | c.Person[a.rows[j]]
-					next[b]++
+					next[s.bucket-from] += len(rows)
+					at = s.to
 				}
 			}
 		}

@@ -59,6 +59,8 @@ func streamOf(r *rand.Rand, evs []event, has columns) Stream {
 				}
 				return int(a.pos) - int(b.pos)
 			})
+		} else if r.IntN(2) == 0 {
+			slices.SortStableFunc(run, func(a, b event) int { return int(a.time - b.time) })
 		}
 		masked := r.IntN(2) == 0
 		var chunks []Chunk
@@ -100,6 +102,7 @@ func chunkOf(r *rand.Rand, evs []event, has columns, masked bool) Chunk {
 			put(ghost, false)
 		}
 	}
+	c.InOrder = r != nil && r.IntN(2) == 0 && slices.IsSorted(c.Time)
 	return c
 }
 

@@ -27,7 +27,8 @@ type Chunk struct {
 	Value []float64 // the measured attribute; not finite (NaN) means absent; nil where all are absent
 	Keep  []uint64  // bit i%64 of word i/64 says whether event i counts; nil means all do
 
-	Within Range // holds every Time; the zero Range means that it is not known
+	Within  Range // holds every Time; the zero Range means that it is not known
+	InOrder bool  // no Time is before the one ahead of it; false also when that is not known
 }
 
 // NoGroup is the group code of an event that lacks the attribute.

@@ -15,13 +15,45 @@ var rules = []rule{pushNot{}, flatten{}, foldConstants{}, dropRepeated{}, orderB
 // constants inside, the cheap parts first.
 func Simplify(n Node) Node {
 	for range 100 { // each pass makes the plan smaller or moves a not down, so this is far more than enough
-		before := n.String()
+		before := n
 		n = rewrite(n)
-		if n.String() == before {
+		if same(n, before) {
 			break
 		}
 	}
 	return n
+}
+
+// same tells whether rules have left a plan as it was. They move leaves, whose text says which they are, and change only
+// operators. To print both plans and compare took a third of the time of a short question.
+func same(a, b Node) bool {
+	switch a := a.(type) {
+	case And:
+		b, ok := b.(And)
+		return ok && slices.EqualFunc(a.Of, b.Of, same)
+	case Or:
+		b, ok := b.(Or)
+		return ok && slices.EqualFunc(a.Of, b.Of, same)
+	case Not:
+		b, ok := b.(Not)
+		return ok && same(a.Of, b.Of)
+	case Predicate:
+		b, ok := b.(Predicate)
+		return ok && a.Op == b.Op && a.Text == b.Text
+	case Compare:
+		b, ok := b.(Compare)
+		return ok && a.Text == b.Text
+	case Quantifier:
+		b, ok := b.(Quantifier)
+		return ok && a.Text == b.Text
+	case Units:
+		b, ok := b.(Units)
+		return ok && a.Text == b.Text
+	case Sequence:
+		b, ok := b.(Sequence)
+		return ok && a.Text == b.Text
+	}
+	return a == b // constants, segments, and what is text alone
 }
 
 func rewrite(n Node) Node {
@@ -163,13 +195,23 @@ func (dropRepeated) apply(n Node) Node {
 }
 
 func distinct(of []Node) []Node {
-	seen := map[string]bool{}
-	return slices.DeleteFunc(slices.Clone(of), func(n Node) bool {
-		s := n.String()
-		repeated := seen[s]
-		seen[s] = true
-		return repeated
-	})
+	kept := make([]Node, 0, len(of))
+	for _, n := range of {
+		if !slices.ContainsFunc(kept, func(k Node) bool { return alike(k, n) && k.String() == n.String() }) {
+			kept = append(kept, n)
+		}
+	}
+	return kept
+}
+
+// alike tells whether two parts may be equal; to print them is dear.
+func alike(a, b Node) bool {
+	x, ok := a.(Predicate)
+	y, also := b.(Predicate)
+	if ok && also {
+		return x.Op == y.Op && len(x.Lits) == len(y.Lits) && costOf(x) == costOf(y)
+	}
+	return ok == also
 }
 
 // orderByCost puts the parts that need only bitmaps before those that need columns, and these before the rest. The order

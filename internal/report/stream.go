@@ -323,6 +323,7 @@ func (src *source) chunks(from, to int, positions bool) iter.Seq[insight.Chunk] 
 			if lo, hi, ok := t.Time.IntRange(k); ok {
 				c.Within = insight.Range{From: lo, To: hi + 1}
 			}
+			c.InOrder = t.Time.Sorted(k)
 			if !yield(c) {
 				return
 			}
@@ -355,32 +356,31 @@ func (src *source) groups(k int, out []uint32) {
 		}
 		return
 	}
-	clear(out)
 	if src.group.Kind() == column.Bool {
-		bools := src.group.Bools(k)
-		for i, b := range bools[:min(len(bools), len(out))] {
-			out[i] = uint32(b)
-		}
-	} else {
-		switch c := src.group.Codes(k); {
-		case c.B != nil:
-			spread(out, c.B)
-		case c.H != nil:
-			spread(out, c.H)
-		default:
-			copy(out, c.W)
-		}
+		spread(out, src.group.Bools(k))
+		return
 	}
-	for i, code := range out {
+	switch c := src.group.Codes(k); {
+	case c.B != nil:
+		spread(out, c.B)
+	case c.H != nil:
+		spread(out, c.H)
+	default:
+		spread(out, c.W)
+	}
+}
+
+// spread writes the codes of a column as group codes: there 0 is absent, as is what the column does not reach.
+func spread[T uint8 | uint16 | uint32](out []uint32, codes []T) {
+	codes = codes[:min(len(codes), len(out))]
+	for i, code := range codes {
+		out[i] = uint32(code)
 		if code == 0 {
 			out[i] = insight.NoGroup
 		}
 	}
-}
-
-func spread[T uint8 | uint16](out []uint32, codes []T) {
-	for i, code := range codes[:min(len(codes), len(out))] {
-		out[i] = uint32(code)
+	for i := len(codes); i < len(out); i++ {
+		out[i] = insight.NoGroup
 	}
 }
 
