@@ -39,7 +39,8 @@ func Run(p plan.Physical, src Source) *roaring.Bitmap {
 type run struct {
 	src   Source
 	now   int64
-	trace *trace // nil unless somebody wants figures
+	trace *trace         // nil unless somebody wants figures
+	known map[string]Set // by type of event: people who surely have one that is not in the future
 }
 
 func (r *run) answer(p plan.Physical) Set {
@@ -118,8 +119,9 @@ func (r *run) narrow(op *plan.Operator, rows Set) (sure Set) {
 }
 
 // intersect narrows by one part after the other, the cheap ones first, so that the dear ones look at fewer rows. Several
-// parts about attributes are done together.
+// parts about attributes are done together. Before the first scan comes what any of them implies and costs little.
 func (r *run) intersect(ops []*plan.Operator, rows Set) (sure Set) {
+	implied := len(ops) == 1
 	for i := 0; i < len(ops); i++ {
 		to := i
 		for to < len(ops) && ops[to].Kind == plan.Kernel {
@@ -128,6 +130,12 @@ func (r *run) intersect(ops []*plan.Operator, rows Set) (sure Set) {
 		if r.trace == nil && to-i > 1 && r.attributes(ops[i:to], rows) {
 			i = to - 1
 			continue
+		}
+		if ops[i].Kind == plan.Scan && !implied {
+			implied = true
+			for _, op := range ops[i:] {
+				r.implied(op, rows)
+			}
 		}
 		s := r.narrow(ops[i], rows)
 		switch {
