@@ -28,7 +28,10 @@ func (r *run) sized(list plan.Events, unless plan.Node, op plan.Op, lits []float
 			clear(rows)
 		}
 	case enough == 1:
-		r.seen(sc, holds(0), holds(1), rows)
+		if plain := len(list.Filter) == 0 && len(list.Bounds) == 0 && unless == nil; plain && rows.within(r.known[list.Type]) {
+			sc = nil
+		}
+		r.seen(list.Type, sc, holds(0), holds(1), rows)
 	case enough <= math.MaxUint8:
 		counted(r, sc, uint8(enough), holds, rows)
 	case enough <= 1<<20:
@@ -52,24 +55,36 @@ func fewest(enough float64, holds func(int) bool) float64 {
 	return enough
 }
 
-// seen narrows rows by whether there is any event.
-func (r *run) seen(sc *scan, without, with bool, rows Set) {
-	if without == with {
+// seen narrows rows by whether there is any event. Without a scan there is one for each of the rows.
+func (r *run) seen(typ string, sc *scan, without, with bool, rows Set) {
+	if without == with || sc == nil {
 		if !with {
 			clear(rows)
 		}
 		return
+	}
+	if sc.everything() {
+		sc.rows = nil // a bit is set sooner than another is looked at
 	}
 	sinks := sc.run(func() sink { return &existing{NewSet(r.src.Rows())} })
 	have := sinks[0].(*existing).who
 	for _, s := range sinks[1:] {
 		have.or(s.(*existing).who)
 	}
+	r.know(typ, have)
 	if with {
 		rows.and(have)
 	} else {
 		rows.andNot(have)
 	}
+}
+
+// know notes people who have an event of a type.
+func (r *run) know(typ string, who Set) {
+	if r.known == nil {
+		r.known = map[string]Set{}
+	}
+	r.known[typ] = who
 }
 
 type existing struct{ who Set }

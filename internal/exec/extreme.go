@@ -109,8 +109,12 @@ func (sc *scan) fromEnd(pieces []piece, best *instants) (rest []piece) {
 		return cmp.Compare(a.first, b.first)
 	})
 	g := sc.gatherer()
-	for i, p := range pieces[:len(pieces)/4] {
-		if i&(i-1) == 0 && sc.settled(p, best) {
+	open := best.at // from the first person on for whom the next chunk may have a better one
+	for _, p := range pieces[:len(pieces)/4] {
+		for len(open) > 0 && best.settled(p, open[0]) {
+			open = open[1:]
+		}
+		if len(open) == 0 {
 			return nil
 		}
 		g.give(p, best)
@@ -118,14 +122,9 @@ func (sc *scan) fromEnd(pieces []piece, best *instants) (rest []piece) {
 	return pieces[len(pieces)/4:]
 }
 
-// settled tells whether no event of a chunk, or of those further from the end, is better than what everybody has.
-func (sc *scan) settled(p piece, best *instants) bool {
-	for _, t := range best.at {
-		if t == column.AbsentInt || best.max && p.last > t || !best.max && p.first < t {
-			return false
-		}
-	}
-	return true
+// settled tells whether no event of a chunk, or of those further from the end, is better than a time.
+func (n *instants) settled(p piece, t int64) bool {
+	return t != column.AbsentInt && (n.max && p.last <= t || !n.max && p.first >= t)
 }
 
 type instants struct {
@@ -139,10 +138,23 @@ func (n *instants) take(h *hits, s *scratch) {
 	if len(s.left.times) == 0 {
 		return
 	}
+	if n.max && n.slots != nil && h.pos != nil {
+		n.takeLast(h, s.left.times)
+		return
+	}
 	for i, row := range h.who {
 		if t := s.left.times[h.at(i)]; t != column.AbsentInt {
 			n.see(n.personTimes.of(row), t)
 		}
+	}
+}
+
+// takeLast is take for what is asked most often, without what differs from case to case.
+func (n *instants) takeLast(h *hits, times []int64) {
+	slots, at, who := n.slots, n.at, h.who[:len(h.pos)]
+	for i, j := range h.pos {
+		best := &at[slots.of(who[i])]
+		*best = max(*best, times[j]) // absent is the least of all times
 	}
 }
 

@@ -12,11 +12,18 @@ import (
 // This file brings the values of each person's events side by side, for aggregates that need them together. It costs
 // memory for each event, so it works for those people only whom other parts of the condition left.
 
-// groups are values by person in order of arrival: those of a row are from[row] to from[row+1].
+// groups are values by person in order of arrival.
 type groups struct {
-	from []uint32
+	*slots
+	from []uint32 // by slot: where a person's values begin; those of the next one begin where they end
 	keys []uint64
 	at   []int64 // times of the events; nil when nobody asks
+}
+
+// part is where the values of a row begin and end.
+func (g *groups) part(row uint32) (from, to uint32) {
+	k := g.of(row)
+	return g.from[k], g.from[k+1]
 }
 
 // key is a value that is there as 64 bits, equal for equal values.
@@ -131,10 +138,14 @@ func (r *run) group(sc *scan, of vector, timed bool, rows Set) *groups {
 		}
 		return c
 	})
-	g := &groups{from: make([]uint32, r.src.Rows()+2)}
+	g := &groups{slots: newSlots(rows)}
+	g.from = make([]uint32, g.n+2)
 	for _, s := range sinks {
-		for _, row := range s.(*collecting).who {
-			g.from[row+2]++
+		who := s.(*collecting).who
+		for i, row := range who {
+			k := uint32(g.of(row))
+			g.from[k+2]++
+			who[i] = k
 		}
 	}
 	for i := 2; i < len(g.from); i++ {
@@ -147,12 +158,12 @@ func (r *run) group(sc *scan, of vector, timed bool, rows Set) *groups {
 	next := g.from[1:]
 	for _, s := range sinks {
 		c := s.(*collecting)
-		for i, row := range c.who {
-			g.keys[next[row]] = c.keys[i]
+		for i, k := range c.who {
+			g.keys[next[k]] = c.keys[i]
 			if timed {
-				g.at[next[row]] = c.at[i]
+				g.at[next[k]] = c.at[i]
 			}
-			next[row]++
+			next[k]++
 		}
 	}
 	return g
@@ -179,7 +190,8 @@ func (r *run) exactOf(sc *scan, of vector, avg bool, rows Set) *results {
 	r.pass(rows, func(f *frame, _ *scratch, words []uint64) {
 		Set(words).each(func(i uint32) {
 			row := uint32(f.k*column.ChunkRows) + i
-			keys := g.keys[g.from[row]:g.from[row+1]]
+			from, to := g.part(row)
+			keys := g.keys[from:to]
 			var sum exactsum.Sum
 			for _, k := range keys {
 				sum.Add(math.Float64frombits(k))
@@ -218,7 +230,7 @@ func (r *run) grouped(agg plan.Aggregate, rows Set) (vector, bool) {
 		var t tallies
 		Set(words).each(func(i uint32) {
 			row := uint32(f.k*column.ChunkRows) + i
-			from, to := g.from[row], g.from[row+1]
+			from, to := g.part(row)
 			switch {
 			case distinct:
 				out.nums[row] = float64(t.distinct(g.keys[from:to]))

@@ -44,7 +44,8 @@ func Run(p plan.Physical, src Source) *roaring.Bitmap {
 type run struct {
 	src   Source
 	now   int64
-	trace *trace // nil unless somebody wants figures
+	trace *trace         // nil unless somebody wants figures
+	known map[string]Set // by type of event: people who surely have one that is not in the future
 
 	odd atomic.Bool // an aggregate met a result that is no number: see computedNumbers
 }
@@ -125,8 +126,9 @@ func (r *run) narrow(op *plan.Operator, rows Set) (sure Set) {
 }
 
 // intersect narrows by one part after the other, the cheap ones first, so that the dear ones look at fewer rows. Several
-// parts about attributes are done together.
+// parts about attributes are done together. Before the first scan comes what any of them implies and costs little.
 func (r *run) intersect(ops []*plan.Operator, rows Set) (sure Set) {
+	implied := len(ops) == 1
 	for i := 0; i < len(ops); i++ {
 		to := i
 		for to < len(ops) && ops[to].Kind == plan.Kernel {
@@ -135,6 +137,12 @@ func (r *run) intersect(ops []*plan.Operator, rows Set) (sure Set) {
 		if r.trace == nil && to-i > 1 && r.attributes(ops[i:to], rows) {
 			i = to - 1
 			continue
+		}
+		if ops[i].Kind == plan.Scan && !implied {
+			implied = true
+			for _, op := range ops[i:] {
+				r.implied(op, rows)
+			}
 		}
 		s := r.narrow(ops[i], rows)
 		switch {

@@ -165,8 +165,11 @@ func (g *gatherer) chunk(k int, whole bool) *hits {
 }
 
 // all tells whether every event of a chunk counts.
-func (g *gatherer) all(whole bool) bool {
-	return whole && len(g.conds) == 0 && g.unless == nil && g.rows == nil && g.window.since == nil && g.window.until == nil
+func (g *gatherer) all(whole bool) bool { return whole && g.rows == nil && g.everything() }
+
+// everything tells whether every event within the limits for everybody counts, whosever it is.
+func (sc *scan) everything() bool {
+	return len(sc.conds) == 0 && sc.unless == nil && sc.window.since == nil && sc.window.until == nil
 }
 
 // choose marks the events inside the window for which the conditions hold.
@@ -209,17 +212,25 @@ func (g *gatherer) compact(people []uint32, chosen []uint64) (n int) {
 	return n
 }
 
-// sift is compact where every event is chosen.
+// sift is compact where every event is chosen. Whether the next one's person is asked about cannot be predicted, so it is
+// written down in any case.
 func (g *gatherer) sift(people []uint32) (n int) {
-	pos, who, rows, whose := g.pos, g.who, g.rows, g.whose
+	pos, who, rows, whose := g.pos[:len(people)], g.who[:len(people)], g.rows, g.whose
+	if rows == nil {
+		for i, row := range people {
+			if whose != nil {
+				row = whose[row]
+			}
+			pos[i], who[i] = uint16(i), row
+		}
+		return len(people)
+	}
 	for i, row := range people {
 		if whose != nil {
 			row = whose[row]
 		}
-		if rows == nil || rows[row>>6]>>(row&63)&1 != 0 {
-			pos[n], who[n] = uint16(i), row
-			n++
-		}
+		pos[n], who[n] = uint16(i), row
+		n += int(rows[row>>6] >> (row & 63) & 1)
 	}
 	return n
 }

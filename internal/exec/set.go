@@ -57,6 +57,19 @@ func (s Set) or(o Set) {
 	}
 }
 
+// within tells whether all rows are in another set, which may be nil.
+func (s Set) within(o Set) bool {
+	if len(o) < len(s) {
+		return s.empty()
+	}
+	for i := range s {
+		if s[i]&^o[i] != 0 {
+			return false
+		}
+	}
+	return true
+}
+
 func (s Set) equal(o Set) bool {
 	for i := range s {
 		if s[i] != o[i] {

@@ -15,14 +15,26 @@ func (r *run) shortcut(agg plan.Aggregate, n plan.Predicate, rows Set) (done, ok
 		if time {
 			return r.timed(agg.Events, n, rows, false)
 		}
-	case plan.MostFrequent:
-		if n.Op == plan.Equal || n.Op == plan.In { // what occurs most often occurs
-			list := agg.Events
-			list.Filter = append(append([]plan.Node{}, list.Filter...), plan.Predicate{Of: agg.Of, Op: n.Op, Lits: n.Lits})
-			return false, r.sized(list, nil, plan.GreaterEqual, []float64{1}, rows)
-		}
 	}
 	return false, true
+}
+
+// implied narrows rows by what a condition asks for among other things: what occurs most often occurs. That is looked for by
+// a bit a person, where the condition itself brings all of a person's values together.
+func (r *run) implied(op *plan.Operator, rows Set) {
+	n, ok := op.Of.(plan.Predicate)
+	agg, isAgg := n.Of.(plan.Aggregate)
+	if !ok || !isAgg || op.Kind != plan.Scan || agg.Function != plan.MostFrequent {
+		return
+	}
+	if op.Negated {
+		n.Op = plan.Opposite(n.Op)
+	}
+	if n.Op == plan.Equal || n.Op == plan.In {
+		list := agg.Events
+		list.Filter = append(append([]plan.Node{}, list.Filter...), plan.Predicate{Of: agg.Of, Op: n.Op, Lits: n.Lits})
+		r.sized(list, nil, plan.GreaterEqual, []float64{1}, rows)
+	}
 }
 
 // timed compares the time of the last or first event: the last is after an instant when any is, and before it when there
@@ -46,5 +58,5 @@ func (r *run) timed(list plan.Events, n plan.Predicate, rows Set, last bool) (do
 	if any {
 		return true, r.sized(side, nil, plan.GreaterEqual, []float64{1}, rows)
 	}
-	return true, r.sized(list, nil, plan.GreaterEqual, []float64{1}, rows) && r.sized(side, nil, plan.Equal, []float64{0}, rows)
+	return true, r.sized(side, nil, plan.Equal, []float64{0}, rows) && r.sized(list, nil, plan.GreaterEqual, []float64{1}, rows)
 }

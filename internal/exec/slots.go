@@ -3,6 +3,7 @@ package exec
 import (
 	"math"
 	"math/bits"
+	"slices"
 
 	"github.com/embedcdp/cdp/internal/column"
 	"github.com/embedcdp/cdp/internal/value"
@@ -59,6 +60,9 @@ func (p *personTimes) of(row uint32) *int64 {
 
 // leaveOut takes from rows, which are among those it has, whoever has no time.
 func (p *personTimes) leaveOut(rows Set) {
+	if !slices.Contains(p.at, column.AbsentInt) {
+		return
+	}
 	if p.slots == nil {
 		rows.each(func(row uint32) { rows[row>>6] &^= b2u(p.at[row] == column.AbsentInt) << (row & 63) })
 		return

@@ -176,6 +176,12 @@ func (p *plainSums) word(from, n int, t *test, lits []float64) (holds, unsure ui
 	if p.n != nil {
 		return p.averages(sums, sizes, p.n[from:from+n], t, lits)
 	}
+	if p.size == nil && n == 64 {
+		for _, l := range lits {
+			unsure |= p.nearTo((*[64]float64)(sums), l)
+		}
+		return t.word(sums), unsure
+	}
 	for _, l := range lits {
 		var w uint64
 		for i := n - 1; i >= 0; i-- { // not greater, so that what is no number is unsure; a sum of nothing is sure
@@ -184,6 +190,21 @@ func (p *plainSums) word(from, n int, t *test, lits []float64) (holds, unsure ui
 		unsure |= w
 	}
 	return t.word(sums), unsure
+}
+
+// nearTo is which sums of values that are not negative are unsure beside a literal l. For a unit u up to 1/4, |s-l| <= s*u
+// implies l/(1+u) <= s <= l/(1-u), which lies in l*(1-2u) to l*(1+2u) with room for all rounding, because u is at least
+// 6*2^-53. A sum of nothing is 0 and not near (but to the least of all numbers, in vain), nor is any sum to a literal of 0
+// or less. Where the plain sum overflows, the exact one is far above every literal that is not huge; huge ones are near to
+// all.
+func (p *plainSums) nearTo(sums *[64]float64, l float64) uint64 {
+	switch {
+	case l <= 0:
+		return 0
+	case p.unit <= 0.25 && l < 1e299:
+		return inside(sums, l*(1-2*p.unit), l*(1+2*p.unit))
+	}
+	return ^uint64(0)
 }
 
 // averages are off by the error of the sum, and by the rounding of sum and division.

@@ -2,7 +2,6 @@ package exec
 
 import (
 	"math"
-	"math/bits"
 	"sort"
 
 	"github.com/embedcdp/cdp/internal/column"
@@ -56,59 +55,65 @@ func (u *unitOf) of(t int64) int {
 	return u.unit
 }
 
-// unitBits keeps a bit for each of up to 64 units, in the narrowest form: it is written in no order, and what fits into a
-// cache is several times as fast.
-type unitBits[T uint8 | uint64] struct {
+// unitBits keeps a set of people for each unit. It is written in no order, and a bit a person fits into a cache.
+type unitBits struct {
 	unitOf
-	seen []T // by row
+	seen []Set // by unit
 }
 
-func (u *unitBits[T]) take(h *hits, _ *scratch) {
-	times := u.ev.Time.Ints(h.f.k)
-	for i, row := range h.who {
-		u.seen[row] |= 1 << u.of(times[h.at(i)])
+func newUnitBits(ev *Events, starts []int64, rows int) *unitBits {
+	u := &unitBits{unitOf: unitOf{ev, starts, 0}, seen: make([]Set, len(starts)-1)}
+	for i := range u.seen {
+		u.seen[i] = NewSet(rows)
 	}
+	return u
 }
 
-func (u *unitBits[T]) merge(o *unitBits[T]) {
-	for row, b := range o.seen {
-		u.seen[row] |= b
-	}
-}
-
-func bitsOf[T uint8 | uint64](r *run, sc *scan, starts []int64) []T {
-	sinks := sc.run(func() sink { return &unitBits[T]{unitOf{sc.ev, starts, 0}, make([]T, r.src.Rows())} })
-	for _, s := range sinks[1:] {
-		sinks[0].(*unitBits[T]).merge(s.(*unitBits[T]))
-	}
-	return sinks[0].(*unitBits[T]).seen
-}
-
-func (r *run) unitBits(sc *scan, starts []int64, n plan.Units, holds func(int) bool, want bool, rows Set) {
-	without, with := -b2u(holds(0)), -b2u(holds(1)) // all ones where it holds
-	every := uint64(1)<<n.N - 1
-	met := func(b uint64) bool { return n.Kind.Of(bits.OnesCount64((b&with|^b&without)&every), n.N) == want }
-	if n.N <= 8 {
-		seen, table := bitsOf[uint8](r, sc, starts), make([]uint8, 256)
-		for b := range table {
-			table[b] = uint8(b2u(met(uint64(b))))
+// take reads no time of a chunk that lies wholly in one unit.
+func (u *unitBits) take(h *hits, _ *scratch) {
+	first, last := timesIn(u.ev.Time, h.f.k)
+	if first >= u.starts[0] && last < u.starts[len(u.starts)-1] && u.of(first) == u.of(last) {
+		seen := u.seen[u.unit]
+		for _, row := range h.who {
+			seen[row>>6] |= 1 << (row & 63)
 		}
-		r.pass(rows, func(f *frame, _ *scratch, words []uint64) {
-			b := seen[f.k*column.ChunkRows:][:f.n]
-			for w := range words {
-				words[w] &= codeWord(table, b[w*64:min(w*64+64, len(b))])
-			}
-		})
 		return
 	}
-	seen := bitsOf[uint64](r, sc, starts)
-	r.pass(rows, func(f *frame, _ *scratch, words []uint64) {
-		Set(words).each(func(i uint32) {
-			if !met(seen[f.k*column.ChunkRows+int(i)]) {
-				words[i>>6] &^= 1 << (i & 63)
-			}
-		})
-	})
+	times := u.ev.Time.Ints(h.f.k)
+	for i, row := range h.who {
+		u.seen[u.of(times[h.at(i)])].Add(row)
+	}
+}
+
+// unitBits narrows rows by in how many units there is any event. The numbers of units that matter are none, one and all.
+func (r *run) unitBits(sc *scan, starts []int64, n plan.Units, holds func(int) bool, want bool, rows Set) {
+	sinks := sc.run(func() sink { return newUnitBits(sc.ev, starts, r.src.Rows()) })
+	seen := sinks[0].(*unitBits).seen
+	for _, s := range sinks[1:] {
+		for i, o := range s.(*unitBits).seen {
+			seen[i].or(o)
+		}
+	}
+	without, with := -b2u(holds(0)), -b2u(holds(1)) // all ones where it holds
+	none, one, every := -b2u(n.Kind.Of(0, n.N) == want), -b2u(n.Kind.Of(1, n.N) == want), -b2u(n.Kind.Of(n.N, n.N) == want)
+	some := none // of more than one, but not all
+	if n.N > 2 {
+		some = -b2u(n.Kind.Of(2, n.N) == want)
+	}
+	for w, word := range rows {
+		if word == 0 {
+			continue
+		}
+		all, any, two := ^uint64(0), uint64(0), uint64(0)
+		for _, s := range seen {
+			held := s[w]&with | ^s[w]&without
+			all &= held
+			two |= any & held
+			any |= held
+		}
+		met := ^any&none | any&^two&^all&one | two&^all&some | all&every
+		rows[w] = word & met
+	}
 }
 
 type unitCounting[T uint8 | uint32] struct {

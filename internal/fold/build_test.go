@@ -289,7 +289,7 @@ func TestBuildAgainstFillingAtOnce(t *testing.T) {
 			w.same()
 		}
 		for _, name := range w.plain.SegmentNames() {
-			flips += len(slices.Collect(w.plain.Flips(name)))
+			flips += len(slices.Collect(w.plain.FlipLog(name).From(0)))
 		}
 		rounds, activated = rounds+w.rounds, activated+w.direct
 	}

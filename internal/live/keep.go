@@ -54,10 +54,11 @@ func (c *compiler) keepSequence(s *sequence, n plan.Sequence) {
 }
 
 func (c *compiler) keepAggregate(a *aggregate, of plan.Aggregate) {
-	if !keepsUp(of.Events) || of.Of.Through != "" {
+	field, _ := of.Of.(plan.Field) // none with Size
+	if !keepsUp(of.Events) || field.Through != "" {
 		return
 	}
-	a.kept = c.table(keyOf(of.Events, of.Function, of.Of), func() state {
+	a.kept = c.table(keyOf(of.Events, of.Function, field), func() state {
 		return &stretch{list: &a.list, takes: a.takes, content: a.keeps(letsGo(of.Events))}
 	}, of.Events)
 }
