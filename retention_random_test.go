@@ -21,18 +21,14 @@ import (
 	"github.com/embedcdp/cdp/store/memstore"
 )
 
-var retentionSeeds = flag.Int("retention-seeds", 2, "how many random histories TestRetentionAgainstList runs; 1 with -short")
+var retentionSeeds = flag.Int("retention-seeds", 1, "how many random histories TestRetentionAgainstList runs")
 
 // TestRetentionAgainstList lets random things happen to a client whose events are dropped, and to a plain list of events of
 // which the oldest blocks are cut off by the rule in the documentation. Counts, members, flips, timelines, trends, funnels and
 // questions about the past must be those of the list: while it runs, opened again, and opened from either checkpoint after
 // the process was gone.
 func TestRetentionAgainstList(t *testing.T) {
-	seeds := *retentionSeeds
-	if testing.Short() {
-		seeds = 1
-	}
-	for seed := range uint64(seeds) {
+	for seed := range uint64(*retentionSeeds) {
 		t.Run(fmt.Sprintf("seed=%d", seed), func(t *testing.T) {
 			l := newEventList(t, seed)
 			for n := range 66 {
@@ -147,7 +143,7 @@ var listBegins = time.Date(2026, 3, 1, 0, 0, 0, 0, time.UTC)
 func newEventList(t *testing.T, seed uint64) *eventList {
 	l := &eventList{t: t, r: rand.New(rand.NewPCG(seed, 77)), st: memstore.New(), now: listBegins,
 		events: map[string][]listedEvent{}, blocks: map[string][]listedBlock{}, keep: map[string]time.Duration{"view": 7 * 24 * time.Hour, "buy": 10 * 24 * time.Hour},
-		owner: map[string]string{}, since: map[string]time.Time{}, cache: []int64{-1, 3_000_000}[seed%2]}
+		owner: map[string]string{}, since: map[string]time.Time{}, cache: []int64{3_000_000, -1}[seed%2]}
 	l.open()
 	attributes := cdp.Schema{"kind": cdp.String, "amount": cdp.Number}
 	require.NoError(t, l.c.Events().Define(t.Context(), cdp.EventType{Name: "view", Attributes: attributes, Retention: "7d"}))
