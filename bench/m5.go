@@ -18,6 +18,11 @@ var m5Saved = []Question{q0, q3, q8}
 func m5(ctx context.Context, b *Bench, emit func(Result)) error {
 	return b.withCopy(ctx, "saves.cdp", func(c *cdp.Client, _ *testClock) error {
 		next := b.Data.Events
+		first := [][]cdp.Event{further(b.Data.Profiles, next, batchSize)}
+		next += batchSize
+		if err := trackBatches(ctx, c, first, 1); err != nil { // it waits for the ids seen to be gathered
+			return err
+		}
 		alone, err := batchTimes(ctx, c, b.Data.Profiles, &next)
 		if err != nil {
 			return err
