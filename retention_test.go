@@ -190,7 +190,7 @@ func TestSegmentLimits(t *testing.T) {
 		{`events.view.until(ago("3d")).size() > 3`, 0, true},
 		{`events.view.within("3d").since(events.view.last().time).size() == 0`, 0, true},
 		{`sequence(events.view, events.buy, "1d")`, 0, true},
-		{`events.view.within("3d").map(e, e.time).size() > 1`, 0, true}, // only CEL answers it: how far it looks is not known
+		{`events.view.within("3d").size() / 2 > 1`, 0, true}, // only CEL answers it: how far it looks is not known
 		{`events.buy.size() > 3 && customer.user == "x"`, 0, false},
 	} {
 		c.DefineProfile(cdp.Schema{"user": cdp.String})

@@ -189,7 +189,7 @@ func (r *run) haveEvent(typ string) Set {
 	if ev := r.src.Events(typ); ev != nil {
 		whose := r.src.Canonical()
 		for k := range ev.chunks() {
-			for _, row := range ev.Person.Uints(k) {
+			for _, row := range ev.people(k) {
 				if whose != nil {
 					row = whose[row]
 				}

@@ -137,7 +137,7 @@ type gatherer struct {
 }
 
 func (g *gatherer) chunk(k int, whole bool) *hits {
-	people := g.ev.Person.Uints(k)
+	people := g.ev.people(k)
 	f := &frame{k: k, n: len(people), who: people}
 	if g.whose != nil && (g.early || g.all(whole)) {
 		g.mine = room(g.mine, len(people))

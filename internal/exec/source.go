@@ -49,6 +49,16 @@ type Events struct {
 	Attr   func(name string) *column.Column // nil when there is none
 }
 
+// people are the rows that the events of a chunk came for.
+func (e *Events) people(k int) []uint32 {
+	if rows := e.Person.Uints(k); rows != nil {
+		return rows
+	}
+	return nobody[:min(column.ChunkRows, e.Rows-k*column.ChunkRows)] // a chunk of nothing but row 0 has no cells
+}
+
+var nobody [column.ChunkRows]uint32
+
 // chunks yields the numbers of the chunks that have rows.
 func (e *Events) chunks() iter.Seq[int] {
 	return func(yield func(int) bool) {

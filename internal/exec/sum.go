@@ -176,7 +176,7 @@ func (p *plainSums) word(from, n int, t *test, lits []float64) (holds, unsure ui
 	if p.n != nil {
 		return p.averages(sums, sizes, p.n[from:from+n], t, lits)
 	}
-	if p.size == nil && n == 64 {
+	if _, stored := p.of.(direct); stored && p.size == nil && n == 64 { // what is computed may be infinite
 		for _, l := range lits {
 			unsure |= p.nearTo((*[64]float64)(sums), l)
 		}

@@ -52,6 +52,9 @@ func same(a, b Node) bool {
 	case Sequence:
 		b, ok := b.(Sequence)
 		return ok && a.Text == b.Text
+	case Elements:
+		b, ok := b.(Elements)
+		return ok && a.Text == b.Text
 	}
 	return a == b // constants, segments, and what is text alone
 }
