@@ -18,6 +18,7 @@ type Bench struct {
 	Dir      string // for files
 	Runs     int
 	Profiles string // folder for CPU profiles; "" is none
+	Soak     time.Duration
 
 	only  map[string]bool
 	out   *printer
@@ -44,6 +45,7 @@ var rows = []struct {
 	{[]string{"m4"}, m4},
 	{[]string{"m5"}, m5},
 	{[]string{"s1"}, s1},
+	{[]string{"soak"}, soak},
 }
 
 // run measures what was chosen and prints it. The error, if any, names what went wrong; answers that differ are the

@@ -41,6 +41,7 @@ func run(ctx context.Context) error {
 	dir := flag.String("dir", "", "where files are written (default: a temporary folder, removed at the end)")
 	flag.IntVar(&b.Runs, "runs", 5, "how often each question is asked; the median counts")
 	flag.StringVar(&b.Profiles, "pprof", "", "also write a CPU profile of the library for each bench into this folder")
+	flag.DurationVar(&b.Soak, "soak", 0, "how long the row soak takes; 0 leaves it out")
 	flag.Parse()
 
 	variants := []Variant{Variant(*variant)}

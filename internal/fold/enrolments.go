@@ -39,9 +39,10 @@ func (x *enrolments) put(e *enrolment) {
 	b.at[e.handle&255] = e
 }
 
-func (x *enrolments) remove(handle uint32) {
+// remove takes out who has a handle, and reports whether there was somebody.
+func (x *enrolments) remove(handle uint32) bool {
 	if x.get(handle) == nil {
-		return
+		return false
 	}
 	b := x.own(int(handle >> 8))
 	b.at[handle&255] = nil
@@ -49,6 +50,7 @@ func (x *enrolments) remove(handle uint32) {
 	if b.n--; b.n == 0 {
 		x.blocks[handle>>8] = nil
 	}
+	return true
 }
 
 // own returns a block for writing.

@@ -36,9 +36,10 @@ type eventType struct {
 	lates     map[uint32]uint32 // by row: how many events came late and were put in their place
 	watches   []watch           // the segments that read this type
 
-	keep   int64   // how long its events are kept in microseconds; 0 for ever (retention.go)
-	gone   Dropped // what retention has taken
-	dropAt int64   // when the next is due; 0 no time is known
+	keep   int64       // how long its events are kept in microseconds; 0 for ever (retention.go)
+	gone   Dropped     // what retention has taken
+	pins   map[int]int // by block: enrolments and messages that need its events
+	dropAt int64       // when the next is due; 0 no time is known
 	starts []*journeyDef
 }
 

@@ -318,6 +318,7 @@ func (js *journeys) enter(s *State, d *journeyDef, j *journey.Journey, x stimulu
 
 func (js *journeys) add(e *enrolment) {
 	js.live.put(e)
+	e.trigger.pin(1)
 	js.byRow[e.Row] = append(js.byRow[e.Row], e.handle)
 }
 

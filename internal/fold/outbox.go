@@ -40,12 +40,20 @@ func (o *outbox) init() { o.byKey = map[string]*Send{} }
 func (o *outbox) add(x *Send) {
 	o.byKey[x.Key] = x
 	o.order = append(o.order, x)
+	x.trigger.pin(1)
+}
+
+// leave takes a message out; its place in the order is swept later.
+func (o *outbox) leave(x *Send) {
+	x.gone = true
+	x.trigger.pin(-1)
+	delete(o.byKey, x.Key)
+	o.done++
 }
 
 func (o *outbox) remove(x *Send) {
-	x.gone = true
-	delete(o.byKey, x.Key)
-	if o.done++; o.done > 64 && o.done > len(o.order)/2 {
+	o.leave(x)
+	if o.done > 64 && o.done > len(o.order)/2 {
 		o.order = slices.DeleteFunc(o.order, func(x *Send) bool { return x.gone })
 		o.done = 0
 	}
@@ -129,9 +137,7 @@ func (s *State) dropUnsubscribed(row uint32) {
 		if granted, given := s.Consent(row, x.Channel); given && !granted {
 			s.emit(MessageSuppressed, row, s.Now, CauseTime, append(messageFields(x.Journey, x.Version, x.Node, x.Channel, x.Template, x.Key),
 				value.Field{Name: "reason", Value: value.Str(SuppressedUnsubscribed)}))
-			x.gone = true
-			delete(s.journeys.outbox.byKey, x.Key)
-			s.journeys.outbox.done++
+			s.journeys.outbox.leave(x)
 		}
 	}
 }

@@ -121,7 +121,7 @@ func (s *State) retain(t *eventType, at int64) {
 	}
 	s.dropNever(t)
 	first := int(t.gone.Rows) / column.ChunkRows
-	free, pinned := first, s.pinned(t)/column.ChunkRows
+	free, pinned := first, t.pinned()
 	for free < pinned && free < first+dropBlocks {
 		if at, ok := t.freeAt(free); !ok || at > s.Now {
 			break
@@ -142,21 +142,28 @@ func (s *State) retain(t *eventType, at int64) {
 	}
 }
 
-// pinned is the number of the oldest event that started a journey which somebody is still inside, or of which a message is not
+// pinned is the number of the block with the oldest event that started a journey which somebody is still inside, or of which a message is not
 // sent yet: `event` must stay readable there.
-func (s *State) pinned(t *eventType) int {
-	oldest := t.tab.Len()
-	for e := range s.journeys.live.all() {
-		if e.trigger.t == t {
-			oldest = min(oldest, int(e.trigger.i))
-		}
-	}
-	for _, x := range s.journeys.outbox.order {
-		if !x.gone && x.trigger.t == t {
-			oldest = min(oldest, int(x.trigger.i))
-		}
+func (t *eventType) pinned() int {
+	oldest := t.tab.Len() / column.ChunkRows
+	for block := range t.pins {
+		oldest = min(oldest, block)
 	}
 	return oldest
+}
+
+// pin counts an enrolment or a message that needs the event which started it (by 1), or no longer does (by -1).
+func (e eventRef) pin(by int) {
+	if e.t == nil {
+		return
+	}
+	if e.t.pins == nil {
+		e.t.pins = map[int]int{}
+	}
+	block := int(e.i) / column.ChunkRows
+	if e.t.pins[block] += by; e.t.pins[block] == 0 {
+		delete(e.t.pins, block)
+	}
 }
 
 // dropEvents drops blocks of events, and asks those segments about their people that look so far back.

@@ -16,7 +16,9 @@ type stay struct {
 }
 
 func (js *journeys) end(e *enrolment, at int64) {
-	js.live.remove(e.handle)
+	if js.live.remove(e.handle) {
+		e.trigger.pin(-1)
+	}
 	row := e.Row
 	js.byRow[row] = slices.DeleteFunc(js.byRow[row], func(h uint32) bool { return h == e.handle })
 	if len(js.byRow[row]) == 0 {
