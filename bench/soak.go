@@ -59,7 +59,9 @@ func soak(ctx context.Context, b *Bench, emit func(Result)) error {
 		read <- err
 	}()
 	in := &soakIntake{b: b, c: c, at: at}
+	stopProfile := b.profile("soak")
 	notes, err := in.run(ctx)
+	stopProfile()
 	stop()
 	if e := <-read; err == nil {
 		err = e
@@ -145,7 +147,7 @@ type soakIntake struct {
 	times  []float64 // ms of the last batches
 }
 
-func soakTime(i int) time.Time { return begin.Add(time.Duration(i) * 24 * time.Hour / soakPerDay) }
+func soakTime(i int) time.Time { return begin.Add(time.Duration(i) * (24 * time.Hour / soakPerDay)) }
 
 func (in *soakIntake) run(ctx context.Context) (notes []soakNote, err error) {
 	start := time.Now()
