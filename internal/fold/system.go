@@ -34,8 +34,9 @@ func (s *State) defineSystemTypes() {
 		}
 		return more
 	}
-	step := schema.Attrs{"journey": str, "version": num, "enrolment": str, "trigger": str, "key": str, "node": str}
-	message := schema.Attrs{"journey": str, "version": num, "node": str, "channel": str, "template": str, "key": str}
+	// What is different each time is a text, because the different values of strings are all kept in memory.
+	step := schema.Attrs{"journey": str, "version": num, "enrolment": txt, "trigger": txt, "key": txt, "node": str}
+	message := schema.Attrs{"journey": str, "version": num, "node": str, "channel": str, "template": str, "key": txt}
 	for _, d := range []schema.EventType{
 		{Name: journey.EventEntered, Attributes: step},
 		{Name: journey.EventStep, Attributes: with(step, schema.Attrs{"type": str, "branch": str})},
@@ -49,7 +50,7 @@ func (s *State) defineSystemTypes() {
 		{Name: MessageFailed, Attributes: with(message, schema.Attrs{"reason": txt, "attempt": num})},
 		{Name: MessageSuppressed, Attributes: with(message, schema.Attrs{"reason": str})},
 		{Name: InboxMessage, Attributes: with(message, schema.Attrs{"title": txt, "body": txt, "html": txt, "data": txt, "url": txt})},
-		{Name: InboxRead, Attributes: schema.Attrs{"key": str}},
+		{Name: InboxRead, Attributes: schema.Attrs{"key": txt}},
 		{Name: ConsentGranted, Attributes: schema.Attrs{"channel": str, "source_text": txt}},
 		{Name: Unsubscribed, Attributes: schema.Attrs{"channel": str, "reason": txt}},
 	} {
