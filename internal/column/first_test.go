@@ -40,6 +40,10 @@ func testFirst(t *testing.T, store func(*Table)) {
 		word.SetString(i, []byte(words[i]))
 	}
 	store(tb)
+	step := 1
+	if testing.Short() {
+		step = 41
+	}
 	for _, n := range []int{0, 1, 100, ChunkRows - 1, ChunkRows, ChunkRows + 1, 2 * ChunkRows, rows - 1, rows, rows + 5} {
 		first := []*Column{num.First(n), when.First(n), who.First(n), word.First(n)}
 		var gotNums []float64
@@ -61,7 +65,7 @@ func testFirst(t *testing.T, store func(*Table)) {
 		require.Equal(t, times[:want], append([]int64{}, gotTimes...))
 		require.Equal(t, people[:want], append([]uint32{}, gotPeople...))
 		require.Equal(t, want, got)
-		for i := range want {
+		for i := 0; i < want; i += step {
 			require.Equal(t, words[i], first[3].Str(uint32(i)))
 		}
 		require.Equal(t, want, first[0].Len())
