@@ -12,6 +12,7 @@ import (
 
 // atom is a condition that is not made of others by and, or, not or a choice.
 type atom struct {
+	reading
 	expr ast.Expr
 	prog *roweval.Program
 }
@@ -33,7 +34,7 @@ func split(e *celenv.Expr) (out []*atom, err error) {
 		if problem != nil {
 			err = problem
 		}
-		out = append(out, &atom{n, prog})
+		out = append(out, &atom{expr: n, prog: prog})
 	}
 	walk(e.Surface())
 	return out, err
@@ -72,12 +73,6 @@ func (s *search) outcomes(in roweval.Input, changes ...Change) string {
 		}
 	}
 	return string(out)
-}
-
-// reads tells whether a change of the person can change what the atom says.
-func (a *atom) reads(c Change) bool {
-	d := a.prog.Expr().Deps()
-	return len(d.Segments) > 0 || slices.Contains(d.Attrs, c.Name) && c.Kind == Attribute || slices.Contains(d.Events, c.Name) && c.Kind != Attribute
 }
 
 // turns tells whether changes of the person turn the answer. The whole is asked only for outcomes it was not asked for.

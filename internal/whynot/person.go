@@ -28,19 +28,68 @@ func (r *remembered) Events(typ string) []roweval.Event {
 // edited is a person after changes, which other segments see too.
 type edited struct {
 	roweval.Person
-	s      *search
-	attrs  map[string]value.Value
-	events map[string][]roweval.Event
+	s       *search
+	changes []Change
+	attrs   map[string]value.Value
+	events  map[string][]roweval.Event
+	in      map[string]bool // segments, once asked
 }
 
 func (e *edited) InSegment(name string) bool {
-	prog, ofThese := e.s.segments(name)
-	if !ofThese {
+	seg := e.s.segment(name)
+	if !seg.ofThese {
 		return false
 	}
-	in := e.s.in
-	in.Person = e
-	return prog.Eval(in).True()
+	if !slices.ContainsFunc(e.changes, seg.reads) {
+		return e.Person.InSegment(name)
+	}
+	if _, known := e.in[name]; !known {
+		in := e.s.in
+		in.Person = e
+		e.in[name] = seg.prog.Eval(in).True()
+	}
+	return e.in[name]
+}
+
+// segment is another segment that the condition asks for, itself or by way of others.
+type segment struct {
+	reading
+	prog    *roweval.Program
+	ofThese bool
+}
+
+// segment looks another segment up. Segments never ask for each other in a circle.
+func (s *search) segment(name string) *segment {
+	seg := s.others[name]
+	if seg == nil {
+		seg = &segment{}
+		if seg.prog, seg.ofThese = s.segments(name); seg.prog != nil {
+			seg.reading = s.readingOf(seg.prog)
+		}
+		s.others[name] = seg
+	}
+	return seg
+}
+
+// reading is what a condition reads of a person, by way of the segments that it asks for too.
+type reading struct{ attrs, events []string }
+
+func (s *search) readingOf(prog *roweval.Program) reading {
+	d := prog.Expr().Deps()
+	r := reading{slices.Clone(d.Attrs), slices.Clone(d.Events)}
+	for _, name := range d.Segments {
+		other := s.segment(name)
+		r.attrs, r.events = append(r.attrs, other.attrs...), append(r.events, other.events...)
+	}
+	return r
+}
+
+// reads tells whether a change of the person can change what the condition says.
+func (r reading) reads(c Change) bool {
+	if c.Kind == Attribute {
+		return slices.Contains(r.attrs, c.Name)
+	}
+	return slices.Contains(r.events, c.Name)
 }
 
 func (e *edited) Attr(name string) value.Value {
@@ -58,7 +107,7 @@ func (e *edited) Events(typ string) []roweval.Event {
 }
 
 func (s *search) changed(changes []Change) *edited {
-	out := &edited{s.in.Person, s, map[string]value.Value{}, map[string][]roweval.Event{}}
+	out := &edited{s.in.Person, s, changes, map[string]value.Value{}, map[string][]roweval.Event{}, map[string]bool{}}
 	for _, c := range changes {
 		switch c.Kind {
 		case Attribute:

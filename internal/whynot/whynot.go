@@ -87,6 +87,7 @@ type search struct {
 	prog     *roweval.Program
 	in       roweval.Input
 	segments Segments
+	others   map[string]*segment
 	deps     celenv.Deps // of the condition and of the segments it asks for
 	atoms    []*atom
 	base     string // the outcomes of all atoms
@@ -101,12 +102,15 @@ type search struct {
 // Search looks for changes that turn the answer of a condition. The person is one of those it is about; deps is all
 // it depends on, by way of the segments it asks for too. It ends early, with what it has, when stop says so.
 func Search(prog *roweval.Program, deps celenv.Deps, in roweval.Input, segments Segments, stop func() bool) (Answer, error) {
-	s := &search{prog: prog, deps: deps, in: in, segments: segments, truth: map[string]bool{}}
+	s := &search{prog: prog, deps: deps, in: in, segments: segments, truth: map[string]bool{}, others: map[string]*segment{}}
 	in.Person = &remembered{Person: in.Person, events: map[string][]roweval.Event{}}
 	s.in = in
 	var err error
 	if s.atoms, err = split(prog.Expr()); err != nil {
 		return Answer{}, fmt.Errorf("why not: %w", err)
+	}
+	for _, a := range s.atoms {
+		a.reading = s.readingOf(a.prog)
 	}
 	s.member = prog.Eval(in).True()
 	s.gather(prog.Explain(in))
@@ -184,7 +188,7 @@ type pools struct {
 	times    []int64
 	literals map[value.Kind][]value.Value // of the condition
 	spans    []int64                      // durations of the condition, in microseconds
-	fields   map[string]bool              // names selected in the condition
+	fields   map[field]bool               // selected in the condition
 	lists    []eventList
 	events   int // of the types that the condition reads
 }
@@ -196,7 +200,7 @@ type eventList struct {
 }
 
 func (s *search) gather(n *roweval.Node) {
-	s.pools = pools{literals: map[value.Kind][]value.Value{}, fields: map[string]bool{}}
+	s.pools = pools{literals: map[value.Kind][]value.Value{}, fields: map[field]bool{}}
 	typeOf := map[string]string{}
 	for _, typ := range s.deps.Events {
 		events := s.in.Person.Events(typ)
