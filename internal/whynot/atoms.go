@@ -15,6 +15,7 @@ type atom struct {
 	reading
 	expr ast.Expr
 	prog *roweval.Program
+	more map[string]byte // what it says of a person with more events, by what it sees of these
 }
 
 // split takes a condition apart.
@@ -66,13 +67,27 @@ func (s *search) outcome(p *roweval.Program, in roweval.Input) byte {
 func (s *search) outcomes(in roweval.Input, changes ...Change) string {
 	out := make([]byte, len(s.atoms))
 	for i, a := range s.atoms {
-		if s.base == "" || slices.ContainsFunc(changes, a.reads) {
-			out[i] = s.outcome(a.prog, in)
-		} else {
+		switch {
+		case s.base != "" && !slices.ContainsFunc(changes, a.reads):
 			out[i] = s.base[i]
+		case len(changes) == 1 && changes[0].Kind == MoreEvents:
+			out[i] = s.withMore(a, in, changes[0])
+		default:
+			out[i] = s.outcome(a.prog, in)
 		}
 	}
 	return string(out)
+}
+
+// withMore asks once about all additions that look the same to the atom.
+func (s *search) withMore(a *atom, in roweval.Input, c Change) byte {
+	key := a.sees(c)
+	said, known := a.more[key]
+	if !known {
+		said = s.outcome(a.prog, in)
+		a.more[key] = said
+	}
+	return said
 }
 
 // turns tells whether changes of the person turn the answer. The whole is asked only for outcomes it was not asked for.

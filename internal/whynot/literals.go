@@ -96,14 +96,8 @@ func parseSpan(v ref.Val) (n int64, unit byte, ok bool) {
 	return n, unit, err == nil && units[unit] != 0
 }
 
-// literalsOf puts the condition's literals and the names it selects into the pools.
+// literalsOf puts the condition's literals into the pools.
 func (p *pools) literalsOf(e *celenv.Expr) {
-	ast.PreOrderVisit(e.Surface(), ast.NewExprVisitor(func(n ast.Expr) {
-		if n.Kind() == ast.SelectKind {
-			sel := n.AsSelect()
-			p.fields[field{ownerOf(e, sel.Operand()), sel.FieldName()}] = true
-		}
-	}))
 	for _, l := range literalsIn(e.Surface()) {
 		switch v := l.node.AsLiteral().(type) {
 		case types.Int:
@@ -124,19 +118,6 @@ func (p *pools) literalsOf(e *celenv.Expr) {
 			}
 		}
 	}
-}
-
-// field is a name that the condition selects, and the event type of which; "" is of anything else, or not known.
-type field struct{ typ, name string }
-
-func ownerOf(e *celenv.Expr, operand ast.Expr) string {
-	typ, _ := celenv.EventType(e.Type(operand.ID()))
-	return typ
-}
-
-// selects tells whether the condition may look at an attribute of the events of a type.
-func (p *pools) selects(typ, name string) bool {
-	return p.fields[field{typ, name}] || p.fields[field{"", name}]
 }
 
 // edits are the changes of one literal after which its atom says something else: for each literal and each thing the atom

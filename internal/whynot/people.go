@@ -153,7 +153,7 @@ func (s *search) kinds(typ string) []map[string]value.Value {
 	for _, name := range attributes.Names() {
 		decl := attributes[name]
 		var values []value.Value
-		if s.selects(typ, name) {
+		if s.reads.selects(typ, name) {
 			values = s.kindValues(decl)
 		}
 		if d, err := decl.DefaultValue(); err == nil && !d.IsAbsent() {

@@ -30,7 +30,6 @@ type edited struct {
 	roweval.Person
 	s       *search
 	changes []Change
-	attrs   map[string]value.Value
 	events  map[string][]roweval.Event
 	in      map[string]bool // segments, once asked
 }
@@ -71,59 +70,41 @@ func (s *search) segment(name string) *segment {
 	return seg
 }
 
-// reading is what a condition reads of a person, by way of the segments that it asks for too.
-type reading struct{ attrs, events []string }
-
-func (s *search) readingOf(prog *roweval.Program) reading {
-	d := prog.Expr().Deps()
-	r := reading{slices.Clone(d.Attrs), slices.Clone(d.Events)}
-	for _, name := range d.Segments {
-		other := s.segment(name)
-		r.attrs, r.events = append(r.attrs, other.attrs...), append(r.events, other.events...)
-	}
-	return r
-}
-
-// reads tells whether a change of the person can change what the condition says.
-func (r reading) reads(c Change) bool {
-	if c.Kind == Attribute {
-		return slices.Contains(r.attrs, c.Name)
-	}
-	return slices.Contains(r.events, c.Name)
-}
-
 func (e *edited) Attr(name string) value.Value {
-	if v, ok := e.attrs[name]; ok {
-		return v
+	for _, c := range e.changes {
+		if c.Kind == Attribute && c.Name == name {
+			return c.Value
+		}
 	}
 	return e.Person.Attr(name)
 }
 
+// Events makes the list after the changes when it is asked for: most changes are of what no atom asks about again.
 func (e *edited) Events(typ string) []roweval.Event {
-	if list, ok := e.events[typ]; ok {
+	list, ok := e.events[typ]
+	if ok {
 		return list
 	}
-	return e.Person.Events(typ)
-}
-
-func (s *search) changed(changes []Change) *edited {
-	out := &edited{s.in.Person, s, changes, map[string]value.Value{}, map[string][]roweval.Event{}, map[string]bool{}}
-	for _, c := range changes {
-		switch c.Kind {
-		case Attribute:
-			out.attrs[c.Name] = c.Value
-		case MoreEvents:
-			list := slices.Clone(out.Events(c.Name))
+	list = e.Person.Events(typ)
+	for _, c := range e.changes {
+		switch {
+		case c.Name != typ:
+		case c.Kind == MoreEvents:
+			list = slices.Clone(list)
 			for i := range c.Count {
 				list = append(list, more{c, i})
 			}
 			slices.SortStableFunc(list, func(a, b roweval.Event) int { return cmp.Compare(a.Time(), b.Time()) })
-			out.events[c.Name] = list
-		case FewerEvents:
-			out.events[c.Name] = slices.DeleteFunc(slices.Clone(out.Events(c.Name)), func(e roweval.Event) bool { return slices.Contains(c.IDs, e.ID()) })
+		case c.Kind == FewerEvents:
+			list = slices.DeleteFunc(slices.Clone(list), func(ev roweval.Event) bool { return slices.Contains(c.IDs, ev.ID()) })
 		}
 	}
-	return out
+	e.events[typ] = list
+	return list
+}
+
+func (s *search) changed(changes []Change) *edited {
+	return &edited{s.in.Person, s, changes, map[string][]roweval.Event{}, map[string]bool{}}
 }
 
 // more is an event that did not happen. It comes after all that did and have its time.

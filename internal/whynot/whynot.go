@@ -3,6 +3,7 @@
 //
 //	whynot.go    what callers use, and the order of the search
 //	atoms.go     the comparisons that a condition joins by and, or and not
+//	reading.go   what a condition reads of a person
 //	literals.go  changes of the condition
 //	person.go    a person with changed attributes and events
 //	people.go    changes of the person
@@ -89,6 +90,7 @@ type search struct {
 	segments Segments
 	others   map[string]*segment
 	deps     celenv.Deps // of the condition and of the segments it asks for
+	reads    reading
 	atoms    []*atom
 	base     string // the outcomes of all atoms
 	truth    map[string]bool
@@ -109,8 +111,9 @@ func Search(prog *roweval.Program, deps celenv.Deps, in roweval.Input, segments 
 	if s.atoms, err = split(prog.Expr()); err != nil {
 		return Answer{}, fmt.Errorf("why not: %w", err)
 	}
+	s.reads = s.readingOf(prog)
 	for _, a := range s.atoms {
-		a.reading = s.readingOf(a.prog)
+		a.reading, a.more = s.readingOf(a.prog), map[string]byte{}
 	}
 	s.member = prog.Eval(in).True()
 	s.gather(prog.Explain(in))
@@ -188,7 +191,6 @@ type pools struct {
 	times    []int64
 	literals map[value.Kind][]value.Value // of the condition
 	spans    []int64                      // durations of the condition, in microseconds
-	fields   map[field]bool               // selected in the condition
 	lists    []eventList
 	events   int // of the types that the condition reads
 }
@@ -200,7 +202,7 @@ type eventList struct {
 }
 
 func (s *search) gather(n *roweval.Node) {
-	s.pools = pools{literals: map[value.Kind][]value.Value{}, fields: map[field]bool{}}
+	s.pools = pools{literals: map[value.Kind][]value.Value{}}
 	typeOf := map[string]string{}
 	for _, typ := range s.deps.Events {
 		events := s.in.Person.Events(typ)
