@@ -67,17 +67,18 @@ type Answer struct {
 // Limits of the search. A step is one evaluation of an atom, one more for every 2,000 events of the person, and one more for
 // every 200 turns of its loops, so that the search ends soon for busy people and deep conditions too.
 const (
-	maxSteps     = 20_000
-	eventsAStep  = 2000
-	turnsAStep   = 200
-	maxOptions   = 12
-	maxNumbers   = 40   // values tried for one number in the condition, the nearest first
-	maxKinds     = 32   // kinds of events tried for one type
-	maxCount     = 3    // more events of one kind, beside what a comparison asks for
-	maxAskedFor  = 1000 // more events where a comparison asks for so many
-	maxCounts    = 10   // numbers of events tried
-	maxPerPair   = 40   // changes that are tried in pairs
-	sampledValue = 200  // events whose values are looked at, the newest
+	maxSteps      = 20_000
+	eventsAStep   = 2000
+	turnsAStep    = 200
+	maxOptions    = 12
+	maxNumbers    = 40   // values tried for one number in the condition, the nearest first
+	maxKinds      = 32   // kinds of events tried for one type
+	maxKindValues = 8    // values of one attribute in them
+	maxCount      = 3    // more events of one kind, beside what a comparison asks for
+	maxAskedFor   = 1000 // more events where a comparison asks for so many
+	maxCounts     = 10   // numbers of events tried
+	maxPerPair    = 40   // changes that are tried in pairs
+	sampledValue  = 200  // events whose values are looked at, the newest
 )
 
 // Segments returns the condition of another segment, and whether the person is one of those it is about.
@@ -97,8 +98,9 @@ type search struct {
 	pools
 	member bool
 	steps  int
-	each   int // steps of one evaluation
-	cut    bool
+	each   int  // steps of one evaluation
+	cut    bool // it ends early
+	left   bool // pairs were left out
 }
 
 // Search looks for changes that turn the answer of a condition. The person is one of those it is about; deps is all
@@ -137,7 +139,7 @@ func Search(prog *roweval.Program, deps celenv.Deps, in roweval.Input, segments 
 	if len(found) == 0 {
 		found = append(s.pairsOfPerson(people, stop), s.pairsOfEdits(edits, stop)...)
 	}
-	return Answer{Member: s.member, Options: found[:min(len(found), maxOptions)], Complete: !s.cut}, nil
+	return Answer{Member: s.member, Options: found[:min(len(found), maxOptions)], Complete: !s.cut && !s.left}, nil
 }
 
 // goOn says whether there are steps left.
@@ -148,6 +150,7 @@ func (s *search) goOn(stop func() bool) bool {
 
 // pairsOfPerson tries two changes of the person together.
 func (s *search) pairsOfPerson(all []tried, stop func() bool) (out []Option) {
+	s.left = s.left || len(all) > maxPerPair
 	all = all[:min(len(all), maxPerPair)]
 	for i, a := range all {
 		for _, b := range all[i+1:] {
@@ -167,6 +170,7 @@ func (s *search) pairsOfPerson(all []tried, stop func() bool) (out []Option) {
 
 // pairsOfEdits tries two changes of the condition together.
 func (s *search) pairsOfEdits(all []Change, stop func() bool) (out []Option) {
+	s.left = s.left || len(all) > maxPerPair
 	all = all[:min(len(all), maxPerPair)]
 	for i, a := range all {
 		for _, b := range all[i+1:] {
@@ -241,7 +245,7 @@ func (s *search) gather(n *roweval.Node) {
 	}
 	s.numbers, s.texts, s.times = unique(s.numbers), unique(s.texts), unique(s.times)
 	for k, vs := range s.literals {
-		s.literals[k] = slices.CompactFunc(vs, value.Value.Equal)
+		s.literals[k] = distinct(vs)
 	}
 }
 
@@ -263,6 +267,16 @@ func (p *pools) take(v value.Value) {
 			p.take(f.Value)
 		}
 	}
+}
+
+// distinct leaves out what was before.
+func distinct(in []value.Value) (out []value.Value) {
+	for _, v := range in {
+		if !slices.ContainsFunc(out, v.Equal) {
+			out = append(out, v)
+		}
+	}
+	return out
 }
 
 func unique[T interface{ ~string | ~int64 | ~float64 }](in []T) []T {
