@@ -82,7 +82,7 @@ const (
 	MaxID         = 255     // bytes of an event id, source or name
 	MaxIdentifier = 4096    // bytes of a user id, anonymous id or other identifier
 	MaxEvent      = 1 << 20 // bytes of one event as encoded
-	MaxBatch      = 100_000 // events in one call
+	MaxBatch      = 100_000 // events in one call, which are 56 MiB together as encoded at most
 )
 
 // Track takes events as they happen. It returns when they are durable and folded, so that the caller reads its own

@@ -63,9 +63,9 @@ const (
 
 // EventType declares a type of event.
 type EventType struct {
-	Name       string `json:"name"`             // letters, digits and underscores
-	Policy     Policy `json:"policy,omitempty"` // default: Strict
-	Attributes Schema `json:"attributes,omitempty"`
+	Name       string `json:"name"`                 // letters, digits and underscores, at most 64
+	Policy     Policy `json:"policy,omitempty"`     // default: Strict
+	Attributes Schema `json:"attributes,omitempty"` // at most 1,994
 
 	// Retention is how long events are kept: a whole number and s, m, h, d or w, at least "7d". Default: "" keeps all for ever.
 	//

@@ -67,20 +67,24 @@ func (c Change) String() string { return c.words }
 
 // WhyNot searches for the fewest changes that make a customer a member of a segment, or a member none.
 //
-// Tried one by one, and where no single one does it in pairs, which are either both of the person or both of the condition:
+// Tried one by one, and where no single one does it in pairs, which are either both of the person or both of the condition and
+// of which each by itself changes what a comparison of the condition says:
 //
-//   - one more event of a type that the condition reads, then two, then three, or as many as a number in the condition
-//     asks for; now, a day, 8 or 35 days ago; with the values that the condition names, others, or none
+//   - one more event of a type that the condition reads, then two alike, then three, or as many as a number in the condition
+//     asks for; now, a day, 8 or 35 days ago; with the values that the condition names, those beside them, another, or none:
+//     up to 8 values of an attribute and 32 kinds of event
 //   - fewer of the last 20 events that each part of the condition lists: any single one, then the newest or the oldest
-//   - another value of a profile attribute that the condition reads, the nearest first, or none
-//   - another number, text, time or duration in the place of one that the condition compares with, the nearest first
+//   - another value of a profile attribute that the condition reads, the nearest 40 in order, or none
+//   - another number, text, time or duration in the place of one that the condition compares with, the nearest 40 in order
 //
-// So of each event type it finds the fewest events, and of each literal the nearest value, among those tried: values come from
-// the person, their newest 200 events and the condition. Segments that the condition asks for by inSegment follow changes of the
-// person. Objects and lists of objects are not changed. None found means that none of these does it, not that there is none.
+// So of each event type it finds the fewest events, and of each attribute and literal the nearest value, among those tried: values
+// come from the person, their newest 200 events and the condition. Segments that the condition asks for by inSegment follow
+// changes of the person. Objects and lists of objects are not changed. None found means that none of these does it, not that
+// there is none.
 //
-// The search takes some milliseconds, and seconds for people with hundreds of thousands of events; it is bounded by 20,000
-// evaluations of parts of the condition, fewer where a person has many events or a condition many loops, and holds nothing up.
+// The search holds nothing up. It took 0.5 to 17 ms for people with 10 events, 0.3 to 600 ms for 1,000, and up to 3.4 s for
+// 100,000, of whom not all was tried (go test . -run '^$' -bench WhyNot). It is bounded by 20,000 evaluations of parts of the
+// condition, fewer where a person has many events or a condition many loops.
 func (s Segments) WhyNot(ctx context.Context, name, userID string) (WhyNot, error) {
 	out := WhyNot{Segment: name, UserID: userID}
 	q, zone, err := s.askPerson(ctx, "segments.why_not", name, userID)

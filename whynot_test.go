@@ -17,7 +17,7 @@ import (
 	"github.com/embedcdp/cdp/cdptest"
 )
 
-var whyNotCases = flag.Int("whynot-cases", 150, "how many random cases TestWhyNotTurns asks; 30 with -short")
+var whyNotCases = flag.Int("whynot-cases", 90, "how many random cases TestWhyNotTurns asks; 30 with -short")
 
 // TestWhyNotTurns asks about random conditions and people, the worlds of TestOracle, and makes every change that is proposed:
 // those of the person to a copy of the naive person, about whom the naive interpreter is asked, and those of the condition by

@@ -141,3 +141,11 @@ func IsEventList(t *types.Type) bool {
 	return t != nil && t.Kind() == types.ListKind && len(t.Parameters()) == 1 &&
 		strings.HasPrefix(t.Parameters()[0].TypeName(), eventType) && !strings.Contains(t.Parameters()[0].TypeName(), "/")
 }
+
+// EventType is the name of the event type whose events a type is of.
+func EventType(t *types.Type) (name string, ok bool) {
+	if t == nil || t.Kind() != types.StructKind || strings.Contains(t.TypeName(), "/") {
+		return "", false
+	}
+	return strings.CutPrefix(t.TypeName(), eventType)
+}

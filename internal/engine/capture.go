@@ -127,7 +127,7 @@ func (e *Engine) encode(captured *fold.Capture, sequence uint64, emptied map[str
 	for _, t := range captured.Tables {
 		m.tables[t.Name()] = t.Len()
 		if k := t.Chunks() - 1; k >= 0 && !t.Full(k) {
-			m.pieces = append(m.pieces, change{key: e.keys.Block(t.Name(), uint32(k), sequence), value: t.EncodeChunk(nil, k)})
+			m.pieces = append(m.pieces, e.chunk(t, k, sequence)...)
 		}
 	}
 	state := captured.Manifest()
@@ -199,7 +199,8 @@ func (c *checkpointer) clean(e *Engine) (side []change) {
 func (e *Engine) partsOf(m kept) (side []change) {
 	for name, rows := range m.tables {
 		if rows%column.ChunkRows != 0 {
-			side = append(side, change{key: e.keys.Block(name, uint32(rows/column.ChunkRows), m.sequence)})
+			k := rows / column.ChunkRows
+			side = append(append(side, e.deletePartsOf(name, k, m.sequence)...), change{key: e.keys.Block(name, uint32(k), m.sequence)})
 		}
 	}
 	for i := range m.parts {

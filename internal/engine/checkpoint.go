@@ -89,9 +89,11 @@ func (c *checkpointer) sealNext(e *Engine, enough int) (side []change, all bool)
 	for _, t := range e.state.Tables() {
 		k := c.sealed[t.Name()]
 		for ; t.Full(k) && size < enough; k++ {
-			b := t.EncodeChunk(nil, k)
-			side = append(side, change{key: e.keys.Block(t.Name(), uint32(k), 0), value: b})
-			size += len(b)
+			chunk := e.chunk(t, k, 0)
+			side = append(side, chunk...)
+			for _, x := range chunk {
+				size += len(x.value)
+			}
 		}
 		counts[t.Name()] = k
 		all = all && !t.Full(k)
@@ -127,20 +129,6 @@ func (e *Engine) emptiedOf(table string) *atomic.Int64 {
 	return n.(*atomic.Int64)
 }
 
-// readChunk calls read with a chunk; sequence is that of the checkpoint of a partial one, 0 for one that is sealed.
-func (e *Engine) readChunk(ctx context.Context, table string, k int, sequence uint64, read func([]byte) error) error {
-	return e.store.View(ctx, func(r store.Reader) error {
-		b, err := r.Get(e.keys.Block(table, uint32(k), sequence))
-		if errors.Is(err, store.ErrNotFound) {
-			return fmt.Errorf("%w: it is not there", column.ErrDamaged)
-		}
-		if err != nil {
-			return err
-		}
-		return read(b)
-	})
-}
-
 // trim deletes a little of the log behind the older checkpoint.
 func (c *checkpointer) trim(e *Engine) (side []change) {
 	if len(c.kept) < 2 {
@@ -164,19 +152,21 @@ func (c *checkpointer) empty(e *Engine) (side []change) {
 	}
 	dropped := c.kept[0].dropped // what the older one says holds for the newer one too
 	var counts map[string]int
+	n := 0
 	for _, t := range e.state.Tables() {
 		name := t.Name()
 		event, ok := strings.CutPrefix(name, "events/")
 		if !ok {
 			continue
 		}
-		to := min(int(dropped[event].Rows)/column.ChunkRows, c.emptied[name]+trimPerCommit-len(side))
+		to := min(int(dropped[event].Rows)/column.ChunkRows, c.emptied[name]+trimPerCommit-n)
 		if c.emptied[name] >= to {
 			continue
 		}
 		e.emptiedOf(name).Store(int64(to))
 		for k := c.emptied[name]; k < to; k++ {
-			side = append(side, change{key: e.keys.Block(name, uint32(k), 0), value: t.EncodeChunk(nil, k)})
+			side = append(append(side, e.deletePartsOf(name, k, 0)...), e.chunk(t, k, 0)...)
+			n++
 		}
 		if counts == nil {
 			counts = maps.Clone(c.emptied)

@@ -46,7 +46,10 @@ type Options struct {
 
 // Limits of one batch: what waits beyond them goes into the next.
 const (
-	maxBatchBytes = 4 << 20
+	maxBatchBytes = 4 << 20 // from here on a batch takes no further submission
+
+	// MaxSubmission bounds one call, so that a batch, which is one value of the store, has room for it whatever came before.
+	MaxSubmission = store.MaxValue - 2*maxBatchBytes
 	queueLength   = 1024
 )
 
@@ -135,6 +138,9 @@ func (e *Engine) Submit(ctx context.Context, submission []byte) ([]fold.Verdict,
 	}
 	if err := e.Err(); err != nil {
 		return nil, err
+	}
+	if len(submission) > MaxSubmission {
+		return nil, fmt.Errorf("cdp: the call brings %d bytes, the limit is %d; send fewer at a time", len(submission), MaxSubmission)
 	}
 	r := &request{submission: submission, done: make(chan struct{})}
 	select {

@@ -8,3 +8,10 @@ func InSlices(t testing.TB, bytes int) {
 	aside, partBytes = 0, bytes
 	t.Cleanup(func() { aside, partBytes = a, p })
 }
+
+// InParts has chunks longer than so many bytes kept in parts, for one test.
+func InParts(t testing.TB, bytes int) {
+	m := maxPart
+	maxPart = bytes
+	t.Cleanup(func() { maxPart = m })
+}

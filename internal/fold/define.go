@@ -9,6 +9,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/embedcdp/cdp/internal/column"
 	"github.com/embedcdp/cdp/internal/journey"
 	"github.com/embedcdp/cdp/internal/record"
 	"github.com/embedcdp/cdp/internal/schema"
@@ -276,6 +277,9 @@ func (s *State) prepareEvent(name string, body []byte) (func(), error) {
 	if err := d.Attributes.Check(fmt.Sprintf("event %q", name), 0); err != nil {
 		return nil, err
 	}
+	if n := len(d.Attributes); n > maxDeclared {
+		return nil, fmt.Errorf("has %d attributes, the limit is %d; put those that belong together into an object attribute", n, maxDeclared)
+	}
 	if err := checkRetention(d.Retention); err != nil {
 		return nil, err
 	}
@@ -292,6 +296,9 @@ func (s *State) prepareEvent(name string, body []byte) (func(), error) {
 	}
 	return func() { s.setEventType(&d) }, nil
 }
+
+// maxDeclared is how many attributes an event type may have: each is a column beside those that every event has.
+var maxDeclared = column.MaxColumns - len(eventColumns)
 
 func checkPolicy(p schema.Policy) error {
 	switch p {

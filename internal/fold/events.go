@@ -58,9 +58,12 @@ type cell struct {
 	bytes []byte // encoded value
 }
 
+// eventColumns are what every event has.
+var eventColumns = cols{{"$t", column.Int64}, {"$q", column.Int64}, {"$a", column.Int64}, {"$row", column.Uint32}, {"$source", column.Dict}, {"$id", column.Bytes}}
+
 func (s *State) newEventType(def *schema.EventType) *eventType {
 	t := &eventType{id: uint32(len(s.types)), def: def, cols: map[string]*attrColumn{}, earliest: math.MaxInt64, unordered: roaring.New(), lates: map[uint32]uint32{}}
-	t.setTable(s.table("events/"+def.Name, cols{{"$t", column.Int64}, {"$q", column.Int64}, {"$a", column.Int64}, {"$row", column.Uint32}, {"$source", column.Dict}, {"$id", column.Bytes}}))
+	t.setTable(s.table("events/"+def.Name, eventColumns))
 	t.heads, t.prev = column.NewVector(column.Uint32), column.NewVector(column.Uint32)
 	s.types = append(s.types, t)
 	s.typeNamed[def.Name] = t

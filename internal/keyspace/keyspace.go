@@ -5,6 +5,7 @@
 //	'p' len name | 'l' position                    a batch of the log
 //	'p' len name | 'h'                             the log's end
 //	'p' len name | 'b' len table chunk sequence    a chunk of a table; sequence 0 is a full, immutable one
+//	                                               (a long one in parts: those of table T are of tables "$part0/T", "$part1/T", …)
 //	'p' len name | 'c' sequence                    a checkpoint's manifest
 //	'p' len name | 'e' …, 'u' …, 's' …             reserved: leases, change-feed cursors, send partitions
 //	'f'                                            the store's format version

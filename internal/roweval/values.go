@@ -16,7 +16,11 @@ import (
 	"github.com/embedcdp/cdp/internal/value"
 )
 
-func absent(name string) error { return fmt.Errorf("no such key: %s (%w)", name, ErrAbsent) }
+// absent says that a value is not there. It is written out only when somebody reads it: most are absorbed by || and &&.
+type absent string
+
+func (a absent) Error() string { return fmt.Sprintf("no such key: %s (%v)", string(a), ErrAbsent) }
+func (a absent) Unwrap() error { return ErrAbsent }
 
 func timestamp(micros int64) types.Timestamp {
 	return types.Timestamp{Time: time.UnixMicro(micros).UTC()}

@@ -12,8 +12,10 @@ import (
 
 // atom is a condition that is not made of others by and, or, not or a choice.
 type atom struct {
+	reading
 	expr ast.Expr
 	prog *roweval.Program
+	more map[string]byte // what it says of a person with more events, by what it sees of these
 }
 
 // split takes a condition apart.
@@ -33,7 +35,7 @@ func split(e *celenv.Expr) (out []*atom, err error) {
 		if problem != nil {
 			err = problem
 		}
-		out = append(out, &atom{n, prog})
+		out = append(out, &atom{expr: n, prog: prog})
 	}
 	walk(e.Surface())
 	return out, err
@@ -65,19 +67,27 @@ func (s *search) outcome(p *roweval.Program, in roweval.Input) byte {
 func (s *search) outcomes(in roweval.Input, changes ...Change) string {
 	out := make([]byte, len(s.atoms))
 	for i, a := range s.atoms {
-		if s.base == "" || slices.ContainsFunc(changes, a.reads) {
-			out[i] = s.outcome(a.prog, in)
-		} else {
+		switch {
+		case s.base != "" && !slices.ContainsFunc(changes, a.reads):
 			out[i] = s.base[i]
+		case len(changes) == 1 && changes[0].Kind == MoreEvents:
+			out[i] = s.withMore(a, in, changes[0])
+		default:
+			out[i] = s.outcome(a.prog, in)
 		}
 	}
 	return string(out)
 }
 
-// reads tells whether a change of the person can change what the atom says.
-func (a *atom) reads(c Change) bool {
-	d := a.prog.Expr().Deps()
-	return len(d.Segments) > 0 || slices.Contains(d.Attrs, c.Name) && c.Kind == Attribute || slices.Contains(d.Events, c.Name) && c.Kind != Attribute
+// withMore asks once about all additions that look the same to the atom.
+func (s *search) withMore(a *atom, in roweval.Input, c Change) byte {
+	key := a.sees(c)
+	said, known := a.more[key]
+	if !known {
+		said = s.outcome(a.prog, in)
+		a.more[key] = said
+	}
+	return said
 }
 
 // turns tells whether changes of the person turn the answer. The whole is asked only for outcomes it was not asked for.

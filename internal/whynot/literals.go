@@ -96,13 +96,8 @@ func parseSpan(v ref.Val) (n int64, unit byte, ok bool) {
 	return n, unit, err == nil && units[unit] != 0
 }
 
-// literalsOf puts the condition's literals and the names it selects into the pools.
+// literalsOf puts the condition's literals into the pools.
 func (p *pools) literalsOf(e *celenv.Expr) {
-	ast.PreOrderVisit(e.Surface(), ast.NewExprVisitor(func(n ast.Expr) {
-		if n.Kind() == ast.SelectKind {
-			p.fields[n.AsSelect().FieldName()] = true
-		}
-	}))
 	for _, l := range literalsIn(e.Surface()) {
 		switch v := l.node.AsLiteral().(type) {
 		case types.Int:

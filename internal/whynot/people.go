@@ -16,9 +16,14 @@ type tried struct {
 }
 
 // changesOfPerson are the changes worth a look: of each attribute, event type and list the first that turns the answer, and
-// of each outcome that does not the first, for pairs.
+// of each outcome that does not the first, for pairs. Another attribute or type to the same end may be what a pair needs, so
+// each begins anew.
 func (s *search) changesOfPerson(stop func() bool) (out []tried) {
-	seen := map[string]bool{s.base: true}
+	seen := map[string]bool{}
+	begin := func() {
+		clear(seen)
+		seen[s.base] = true
+	}
 	try := func(c Change) (turns bool) {
 		if !s.goOn(stop) {
 			return false
@@ -31,29 +36,28 @@ func (s *search) changesOfPerson(stop func() bool) (out []tried) {
 		return turns
 	}
 	for _, typ := range s.deps.Events {
+		begin()
 		s.more(typ, try)
 	}
 	for _, name := range s.deps.Attrs {
-		if !s.attribute(name, try) {
-			clear(seen) // another attribute to the same end may be what a pair needs
-			seen[s.base] = true
-		}
+		begin()
+		s.attribute(name, try)
 	}
 	for _, typ := range s.deps.Events {
+		begin()
 		s.fewer(typ, try)
 	}
 	return out
 }
 
 // attribute tries other values, the nearest first, and having none.
-func (s *search) attribute(name string, try func(Change) bool) bool {
+func (s *search) attribute(name string, try func(Change) bool) {
 	decl, was := s.prog.Expr().Catalogue().Profile[name], s.in.Person.Attr(name)
 	for _, v := range s.values(decl, was) {
 		if !v.Equal(was) && try(Change{Kind: Attribute, Name: name, Was: was, Value: v}) {
-			return true
+			return
 		}
 	}
-	return false
 }
 
 // values are what an attribute may be changed to: what would meet the condition's literals, or the other side of a comparison;
@@ -153,7 +157,7 @@ func (s *search) kinds(typ string) []map[string]value.Value {
 	for _, name := range attributes.Names() {
 		decl := attributes[name]
 		var values []value.Value
-		if s.fields[name] {
+		if s.reads.selects(typ, name) {
 			values = s.kindValues(decl)
 		}
 		if d, err := decl.DefaultValue(); err == nil && !d.IsAbsent() {
@@ -190,14 +194,16 @@ func (s *search) kindValues(decl schema.Attr) (out []value.Value) {
 		for _, l := range s.literals[value.Number] {
 			out = append(out, l, value.Num(l.Num+1), value.Num(l.Num-1))
 		}
+		out = distinct(out)
 	case schema.String, schema.Text:
-		out = append(slices.Clone(s.literals[value.String]), value.Str("other"))
+		named := s.literals[value.String]
+		out = append(slices.Clone(named[:min(len(named), maxKindValues-1)]), value.Str("other"))
 	case schema.Boolean:
 		out = []value.Value{value.Bool(true), value.Bool(false)}
 	case schema.Datetime:
 		out = []value.Value{value.Micros(s.in.Now)}
 	}
-	return out[:min(len(out), 8)]
+	return out[:min(len(out), maxKindValues)]
 }
 
 // anyOf is some value of a type, for attributes that the condition does not look at and that an event must have.

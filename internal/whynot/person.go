@@ -28,53 +28,83 @@ func (r *remembered) Events(typ string) []roweval.Event {
 // edited is a person after changes, which other segments see too.
 type edited struct {
 	roweval.Person
-	s      *search
-	attrs  map[string]value.Value
-	events map[string][]roweval.Event
+	s       *search
+	changes []Change
+	events  map[string][]roweval.Event
+	in      map[string]bool // segments, once asked
 }
 
 func (e *edited) InSegment(name string) bool {
-	prog, ofThese := e.s.segments(name)
-	if !ofThese {
+	seg := e.s.segment(name)
+	if !seg.ofThese {
 		return false
 	}
-	in := e.s.in
-	in.Person = e
-	return prog.Eval(in).True()
+	if !slices.ContainsFunc(e.changes, seg.reads) {
+		return e.Person.InSegment(name)
+	}
+	if _, known := e.in[name]; !known {
+		in := e.s.in
+		in.Person = e
+		e.in[name] = seg.prog.Eval(in).True()
+	}
+	return e.in[name]
+}
+
+// segment is another segment that the condition asks for, itself or by way of others.
+type segment struct {
+	reading
+	prog    *roweval.Program
+	ofThese bool
+}
+
+// segment looks another segment up. Segments never ask for each other in a circle.
+func (s *search) segment(name string) *segment {
+	seg := s.others[name]
+	if seg == nil {
+		seg = &segment{}
+		if seg.prog, seg.ofThese = s.segments(name); seg.prog != nil {
+			seg.reading = s.readingOf(seg.prog)
+		}
+		s.others[name] = seg
+	}
+	return seg
 }
 
 func (e *edited) Attr(name string) value.Value {
-	if v, ok := e.attrs[name]; ok {
-		return v
+	for _, c := range e.changes {
+		if c.Kind == Attribute && c.Name == name {
+			return c.Value
+		}
 	}
 	return e.Person.Attr(name)
 }
 
+// Events makes the list after the changes when it is asked for: most changes are of what no atom asks about again.
 func (e *edited) Events(typ string) []roweval.Event {
-	if list, ok := e.events[typ]; ok {
+	list, ok := e.events[typ]
+	if ok {
 		return list
 	}
-	return e.Person.Events(typ)
-}
-
-func (s *search) changed(changes []Change) *edited {
-	out := &edited{s.in.Person, s, map[string]value.Value{}, map[string][]roweval.Event{}}
-	for _, c := range changes {
-		switch c.Kind {
-		case Attribute:
-			out.attrs[c.Name] = c.Value
-		case MoreEvents:
-			list := slices.Clone(out.Events(c.Name))
+	list = e.Person.Events(typ)
+	for _, c := range e.changes {
+		switch {
+		case c.Name != typ:
+		case c.Kind == MoreEvents:
+			list = slices.Clone(list)
 			for i := range c.Count {
 				list = append(list, more{c, i})
 			}
 			slices.SortStableFunc(list, func(a, b roweval.Event) int { return cmp.Compare(a.Time(), b.Time()) })
-			out.events[c.Name] = list
-		case FewerEvents:
-			out.events[c.Name] = slices.DeleteFunc(slices.Clone(out.Events(c.Name)), func(e roweval.Event) bool { return slices.Contains(c.IDs, e.ID()) })
+		case c.Kind == FewerEvents:
+			list = slices.DeleteFunc(slices.Clone(list), func(ev roweval.Event) bool { return slices.Contains(c.IDs, ev.ID()) })
 		}
 	}
-	return out
+	e.events[typ] = list
+	return list
+}
+
+func (s *search) changed(changes []Change) *edited {
+	return &edited{s.in.Person, s, changes, map[string][]roweval.Event{}, map[string]bool{}}
 }
 
 // more is an event that did not happen. It comes after all that did and have its time.

@@ -3,6 +3,7 @@
 //
 //	whynot.go    what callers use, and the order of the search
 //	atoms.go     the comparisons that a condition joins by and, or and not
+//	reading.go   what a condition reads of a person
 //	literals.go  changes of the condition
 //	person.go    a person with changed attributes and events
 //	people.go    changes of the person
@@ -66,17 +67,18 @@ type Answer struct {
 // Limits of the search. A step is one evaluation of an atom, one more for every 2,000 events of the person, and one more for
 // every 200 turns of its loops, so that the search ends soon for busy people and deep conditions too.
 const (
-	maxSteps     = 20_000
-	eventsAStep  = 2000
-	turnsAStep   = 200
-	maxOptions   = 12
-	maxNumbers   = 40   // values tried for one number in the condition, the nearest first
-	maxKinds     = 32   // kinds of events tried for one type
-	maxCount     = 3    // more events of one kind, beside what a comparison asks for
-	maxAskedFor  = 1000 // more events where a comparison asks for so many
-	maxCounts    = 10   // numbers of events tried
-	maxPerPair   = 40   // changes that are tried in pairs
-	sampledValue = 200  // events whose values are looked at, the newest
+	maxSteps      = 20_000
+	eventsAStep   = 2000
+	turnsAStep    = 200
+	maxOptions    = 12
+	maxNumbers    = 40   // values tried for one number in the condition, the nearest first
+	maxKinds      = 32   // kinds of events tried for one type
+	maxKindValues = 8    // values of one attribute in them
+	maxCount      = 3    // more events of one kind, beside what a comparison asks for
+	maxAskedFor   = 1000 // more events where a comparison asks for so many
+	maxCounts     = 10   // numbers of events tried
+	maxPerPair    = 40   // changes that are tried in pairs
+	sampledValue  = 200  // events whose values are looked at, the newest
 )
 
 // Segments returns the condition of another segment, and whether the person is one of those it is about.
@@ -87,26 +89,33 @@ type search struct {
 	prog     *roweval.Program
 	in       roweval.Input
 	segments Segments
+	others   map[string]*segment
 	deps     celenv.Deps // of the condition and of the segments it asks for
+	reads    reading
 	atoms    []*atom
 	base     string // the outcomes of all atoms
 	truth    map[string]bool
 	pools
 	member bool
 	steps  int
-	each   int // steps of one evaluation
-	cut    bool
+	each   int  // steps of one evaluation
+	cut    bool // it ends early
+	left   bool // pairs were left out
 }
 
 // Search looks for changes that turn the answer of a condition. The person is one of those it is about; deps is all
 // it depends on, by way of the segments it asks for too. It ends early, with what it has, when stop says so.
 func Search(prog *roweval.Program, deps celenv.Deps, in roweval.Input, segments Segments, stop func() bool) (Answer, error) {
-	s := &search{prog: prog, deps: deps, in: in, segments: segments, truth: map[string]bool{}}
+	s := &search{prog: prog, deps: deps, in: in, segments: segments, truth: map[string]bool{}, others: map[string]*segment{}}
 	in.Person = &remembered{Person: in.Person, events: map[string][]roweval.Event{}}
 	s.in = in
 	var err error
 	if s.atoms, err = split(prog.Expr()); err != nil {
 		return Answer{}, fmt.Errorf("why not: %w", err)
+	}
+	s.reads = s.readingOf(prog)
+	for _, a := range s.atoms {
+		a.reading, a.more = s.readingOf(a.prog), map[string]byte{}
 	}
 	s.member = prog.Eval(in).True()
 	s.gather(prog.Explain(in))
@@ -130,7 +139,7 @@ func Search(prog *roweval.Program, deps celenv.Deps, in roweval.Input, segments 
 	if len(found) == 0 {
 		found = append(s.pairsOfPerson(people, stop), s.pairsOfEdits(edits, stop)...)
 	}
-	return Answer{Member: s.member, Options: found[:min(len(found), maxOptions)], Complete: !s.cut}, nil
+	return Answer{Member: s.member, Options: found[:min(len(found), maxOptions)], Complete: !s.cut && !s.left}, nil
 }
 
 // goOn says whether there are steps left.
@@ -141,6 +150,7 @@ func (s *search) goOn(stop func() bool) bool {
 
 // pairsOfPerson tries two changes of the person together.
 func (s *search) pairsOfPerson(all []tried, stop func() bool) (out []Option) {
+	s.left = s.left || len(all) > maxPerPair
 	all = all[:min(len(all), maxPerPair)]
 	for i, a := range all {
 		for _, b := range all[i+1:] {
@@ -160,6 +170,7 @@ func (s *search) pairsOfPerson(all []tried, stop func() bool) (out []Option) {
 
 // pairsOfEdits tries two changes of the condition together.
 func (s *search) pairsOfEdits(all []Change, stop func() bool) (out []Option) {
+	s.left = s.left || len(all) > maxPerPair
 	all = all[:min(len(all), maxPerPair)]
 	for i, a := range all {
 		for _, b := range all[i+1:] {
@@ -184,7 +195,6 @@ type pools struct {
 	times    []int64
 	literals map[value.Kind][]value.Value // of the condition
 	spans    []int64                      // durations of the condition, in microseconds
-	fields   map[string]bool              // names selected in the condition
 	lists    []eventList
 	events   int // of the types that the condition reads
 }
@@ -196,7 +206,7 @@ type eventList struct {
 }
 
 func (s *search) gather(n *roweval.Node) {
-	s.pools = pools{literals: map[value.Kind][]value.Value{}, fields: map[string]bool{}}
+	s.pools = pools{literals: map[value.Kind][]value.Value{}}
 	typeOf := map[string]string{}
 	for _, typ := range s.deps.Events {
 		events := s.in.Person.Events(typ)
@@ -235,7 +245,7 @@ func (s *search) gather(n *roweval.Node) {
 	}
 	s.numbers, s.texts, s.times = unique(s.numbers), unique(s.texts), unique(s.times)
 	for k, vs := range s.literals {
-		s.literals[k] = slices.CompactFunc(vs, value.Value.Equal)
+		s.literals[k] = distinct(vs)
 	}
 }
 
@@ -257,6 +267,16 @@ func (p *pools) take(v value.Value) {
 			p.take(f.Value)
 		}
 	}
+}
+
+// distinct leaves out what was before.
+func distinct(in []value.Value) (out []value.Value) {
+	for _, v := range in {
+		if !slices.ContainsFunc(out, v.Equal) {
+			out = append(out, v)
+		}
+	}
+	return out
 }
 
 func unique[T interface{ ~string | ~int64 | ~float64 }](in []T) []T {
