@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"math/rand/v2"
 
 	"github.com/embedcdp/cdp/internal/column"
 	"github.com/embedcdp/cdp/internal/fold"
@@ -19,8 +18,7 @@ import (
 //
 // Until the manifest is there the pieces are of no use, and if the process ends before, they are litter. So the first
 // slice comes with a marker, under the key of checkpoint 0, that names them. Who finds a marker at Open deletes what it
-// names. Another process may do that, or write a checkpoint of its own, while this one is still at it: each slice is
-// written only while the marker is this process's.
+// names.
 
 // manifest is what is stored under a checkpoint's key, as JSON with a checksum.
 type manifest struct {
@@ -28,9 +26,8 @@ type manifest struct {
 	State    *fold.Manifest `json:"state,omitempty"`
 	// Parts says that this is only where the manifest is: in so many blocks of the table named parts.
 	Parts int `json:"parts,omitempty"`
-	// Tables and By are in a marker only: the rows of each table, and a random number.
+	// Tables are in a marker only: the rows of each table.
 	Tables map[string]int `json:"tables,omitempty"`
-	By     uint64         `json:"by,omitempty"`
 	// Emptied is how many chunks of each table had no cells in the store any more, at least.
 	Emptied map[string]int `json:"emptied,omitempty"`
 }
@@ -64,7 +61,7 @@ type capturing struct {
 	encoded chan made // gets one
 	since   int64     // log bytes that the checkpoint covers
 	made
-	guard *guard // nil until it is encoded
+	marked bool // it is encoded, and a marker names what it leaves
 }
 
 // guard holds changes back once a key has another value than it should.
@@ -82,11 +79,10 @@ func (g *guard) holds(r store.Reader) (bool, error) {
 	return !g.broken, err
 }
 
-// begin starts a checkpoint as of now. One that is encoded quickly, or of a store that other processes write to, is
-// returned whole.
+// begin starts a checkpoint as of now. One that is encoded quickly is returned whole.
 func (c *checkpointer) begin(e *Engine) []change {
 	captured := e.state.Capture()
-	if captured.Entries() < aside || e.contended {
+	if captured.Entries() < aside {
 		return c.whole(e, captured)
 	}
 	c.under = &capturing{encoded: make(chan made, 1), since: c.since}
@@ -103,7 +99,7 @@ func (c *checkpointer) sequence() uint64 {
 	return 1
 }
 
-// whole is a checkpoint in one piece. It takes the place of one that another process may have under way.
+// whole is a checkpoint in one piece.
 func (c *checkpointer) whole(e *Engine, captured *fold.Capture) (side []change) {
 	m := e.encode(captured, c.sequence(), maps.Clone(c.emptied))
 	side = append(m.pieces, m.manifest, change{key: e.keys.Checkpoint(0)})
@@ -157,33 +153,27 @@ func marshal(m manifest) []byte {
 // at the end what makes it count.
 func (c *checkpointer) next(e *Engine, enough int) (side []change) {
 	u := c.under
-	if u.guard == nil {
+	if !u.marked {
 		select {
 		case u.made = <-u.encoded:
 		default:
 			return nil
 		}
-		marker := marshal(manifest{Sequence: u.sequence, Parts: u.parts, Tables: maps.Clone(u.tables), By: rand.Uint64()})
-		u.guard = &guard{key: e.keys.Checkpoint(0), want: record.Seal(marker, 0)}
-		side = append(side, change{key: u.guard.key, value: u.guard.want})
-	} else if u.guard.broken {
-		c.under = nil // another process has made one; the next is due when it is due
-		return nil
+		marker := marshal(manifest{Sequence: u.sequence, Parts: u.parts, Tables: u.tables})
+		side = append(side, change{key: e.keys.Checkpoint(0), value: record.Seal(marker, 0)})
+		u.marked = true
 	}
 	n := 0
 	for size := 0; n < len(u.pieces) && size < enough; n++ {
 		size += len(u.pieces[n].value)
-		side = append(side, u.pieces[n].guardedBy(u.guard))
+		side = append(side, u.pieces[n])
 	}
 	if n < len(u.pieces) {
 		c.after = append(c.after, func() { u.pieces = u.pieces[n:] })
 		return side
 	}
-	last := append([]change{u.manifest}, c.count(e, u.kept, u.since)...)
-	for _, x := range append(last, change{key: u.guard.key}) { // the marker goes last, because it guards the others
-		side = append(side, x.guardedBy(u.guard))
-	}
-	return side
+	side = append(side, u.manifest, change{key: e.keys.Checkpoint(0)})
+	return append(side, c.count(e, u.kept, u.since)...)
 }
 
 // clean deletes what a checkpoint that was never finished left.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"slices"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -144,4 +145,45 @@ func litter(t *testing.T, st store.Store, kept []uint64) (out []string) {
 		return nil
 	}))
 	return out
+}
+
+// Two engines write to one store at random, each with checkpoints due all the time and events that are dropped; one closes
+// and opens again now and then. A copy of the store can be opened at any moment, and comes to the same state.
+func TestTwoEnginesKeepOneAccount(t *testing.T) {
+	for seed := range uint64(2) {
+		if seed%2 == 1 {
+			engine.InSlices(t, 900)
+		}
+		w := newWorld(t, seed)
+		st := memstore.New()
+		engines := []*engine.Engine{small(t, st, w, 150_000), small(t, st, w, 100_000)}
+		defineShortLived(t, engines[0])
+		n := 0
+		for i := range 40 {
+			k := w.rand(2)
+			e := engines[k]
+			w.now = w.now.Add(8 * time.Hour)
+			track(t, e, w, n, n+2500)
+			n += 2500
+			switch {
+			case i%9 == 8:
+				again := mustOpen(t, copied(t, st), engine.Options{Portal: "p", Now: w.clock, CheckpointBytes: 1 << 40})
+				same(t, e, again, "seed %d, step %d", seed, i)
+				require.NoError(t, again.Close())
+			case i%13 == 12:
+				require.NoError(t, e.Close())
+				engines[k] = small(t, st, w, 120_000)
+			}
+		}
+		for _, e := range engines {
+			require.NoError(t, e.Close())
+		}
+		again := small(t, st, w, 1<<40)
+		track(t, again, w, n, n+2500)
+		require.NoError(t, again.Close())
+		kept, marker := checkpoints(t, st)
+		require.Len(t, kept, 2)
+		require.False(t, marker)
+		require.Empty(t, litter(t, st, kept))
+	}
 }

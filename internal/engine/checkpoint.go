@@ -30,16 +30,18 @@ import (
 //
 // A damaged newest checkpoint therefore costs the time to fold a longer tail, never data.
 type checkpointer struct {
-	since    int64          // log bytes since the last checkpoint
-	sealed   map[string]int // full chunks of each table that are in the store
-	looked   int64          // the state's sequence when full chunks were last looked for
-	kept     []kept         // newest last, at most two
-	trimmed  uint64         // the log up to here is deleted
-	emptied  map[string]int // chunks of each table that have no cells in the store any more
-	under    *capturing     // the checkpoint that is being made; nil when none is
-	litter   *kept          // what one that was never finished left in the store
-	after    []func()       // what the pieces under way mean once they are committed
-	closeErr error
+	since     int64          // log bytes since the last checkpoint
+	sealed    map[string]int // full chunks of each table that are in the store
+	looked    int64          // the state's sequence when full chunks were last looked for
+	kept      []kept         // newest last, at most two
+	trimmed   uint64         // the log up to here is deleted
+	emptied   map[string]int // chunks of each table that have no cells in the store any more
+	under     *capturing     // the checkpoint that is being made; nil when none is
+	litter    *kept          // what one that was never finished left in the store
+	owner     *guard         // holds as long as this engine is the one that writes checkpoints; nil when it is not
+	overtaken bool           // it was, and another one is now
+	after     []func()       // what the pieces under way mean once they are committed
+	closeErr  error
 }
 
 const (
@@ -51,20 +53,27 @@ const (
 // piece returns what to write along with the next batch, which is in e.buf.
 func (c *checkpointer) piece(e *Engine) (side []change) {
 	c.after = nil
-	if side = c.clean(e); c.under != nil {
-		side = append(side, c.next(e, max(partBytes, len(e.buf)))...)
+	mine := c.owns(e, c.since >= e.opt.CheckpointBytes)
+	var own []change
+	if mine {
+		if own = c.clean(e); c.under != nil {
+			own = append(own, c.next(e, max(partBytes, len(e.buf)))...)
+		}
 	}
-	due := c.under == nil && c.since >= e.opt.CheckpointBytes
+	due := mine && c.under == nil && c.since >= e.opt.CheckpointBytes
 	if due || e.state.Sequence-c.looked >= lookEvery {
 		chunks, all := c.sealNext(e, max(1, len(e.buf)))
 		if side = append(side, chunks...); all {
 			c.looked = e.state.Sequence
 			if due && !e.state.Building() && e.state.Ready() == nil { // else the next event says what is wrong
-				side = append(side, c.begin(e)...)
+				own = append(own, c.begin(e)...)
 			}
 		}
 	}
-	return append(append(side, c.trim(e)...), c.empty(e)...)
+	if mine {
+		own = append(append(own, c.trim(e)...), c.empty(e)...)
+	}
+	return append(side, c.guarded(own)...)
 }
 
 // wrote notes that a batch and the pieces with it are in the store.
@@ -145,9 +154,10 @@ func (c *checkpointer) trim(e *Engine) (side []change) {
 }
 
 // empty writes a few chunks anew whose events both checkpoints say were dropped. What is left of them are the strings that they
-// were the first to have. One that was written anew twice, after a crash, is the same.
+// were the first to have. One that was written anew twice, after a crash, is the same. The log behind the checkpoints goes
+// first, so that no engine folds what needs these events.
 func (c *checkpointer) empty(e *Engine) (side []change) {
-	if len(c.kept) < 2 {
+	if len(c.kept) < 2 || c.trimmed < c.kept[0].position {
 		return nil
 	}
 	dropped := c.kept[0].dropped // what the older one says holds for the newer one too
@@ -208,6 +218,9 @@ func (e *Engine) writeCheckpoint() error {
 		}
 		return err
 	}
+	if !c.owns(e, true) {
+		return nil
+	}
 	for {
 		side, _ := c.sealNext(e, sealedPerWrite)
 		if side == nil {
@@ -217,20 +230,20 @@ func (e *Engine) writeCheckpoint() error {
 			return ignoreLost(err)
 		}
 	}
-	if u := c.under; u != nil && u.guard != nil {
+	if u := c.under; u != nil && u.marked {
 		c.litter = &u.kept
 	}
 	c.under = nil
-	if err := write(append(c.clean(e), c.whole(e, e.state.Capture())...)); err != nil {
+	if err := write(c.guarded(append(c.clean(e), c.whole(e, e.state.Capture())...))); err != nil {
 		return ignoreLost(err)
 	}
 	for side := c.trim(e); side != nil; side = c.trim(e) {
-		if err := write(side); err != nil {
+		if err := write(c.guarded(side)); err != nil {
 			return ignoreLost(err)
 		}
 	}
 	for side := c.empty(e); side != nil; side = c.empty(e) {
-		if err := write(side); err != nil {
+		if err := write(c.guarded(side)); err != nil {
 			return ignoreLost(err)
 		}
 	}
@@ -255,12 +268,9 @@ func (e *Engine) load(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	var found []kept
-	for _, m := range manifests {
-		found = append(found, kept{m.Sequence, m.State.Position, m.State.Tables, m.Parts, m.State.Dropped})
-	}
+	c.know(manifests, first)
+	found := c.kept
 	c.sealed, c.emptied = map[string]int{}, map[string]int{}
-	c.trimmed = first - 1
 	end := uint64(0)
 	if err := e.store.View(ctx, func(r store.Reader) (err error) { end, err = e.end(r); return err }); err != nil {
 		return err
@@ -294,43 +304,57 @@ func (e *Engine) load(ctx context.Context) error {
 	return err
 }
 
+// know keeps an account of the checkpoints in the store, and of what was deleted behind them.
+func (c *checkpointer) know(manifests []*manifest, first uint64) {
+	c.kept, c.emptied, c.trimmed = nil, map[string]int{}, first-1
+	for _, m := range manifests {
+		c.kept = append(c.kept, kept{m.Sequence, m.State.Position, m.State.Tables, m.Parts, m.State.Dropped})
+		c.emptied = m.Emptied
+	}
+	if c.emptied == nil {
+		c.emptied = map[string]int{}
+	}
+}
+
 // readManifests reads all manifests that are whole, oldest first, and the first position the log still has.
 func (c *checkpointer) readManifests(ctx context.Context, e *Engine) (out []*manifest, first uint64, problems []error, err error) {
 	err = e.store.View(ctx, func(r store.Reader) error {
-		from, to := e.keys.Checkpoints()
-		for p, err := range r.Scan(from, to) {
-			if err != nil {
-				return err
-			}
-			m, err := e.readManifest(r, p.Value)
-			switch {
-			case err != nil:
-				problems = append(problems, fmt.Errorf("manifest: %w", err))
-			case m.Tables != nil:
-				c.litter = &kept{sequence: m.Sequence, tables: m.Tables, parts: m.Parts}
-			case m.State == nil:
-				problems = append(problems, errors.New("manifest: it is empty"))
-			default:
-				out = append(out, m)
-			}
-		}
-		first = 1
-		for p, err := range r.Scan(e.keys.Log(0), e.keys.Log(^uint64(0))) {
-			if err != nil {
-				return err
-			}
-			if first, err = e.keys.ParseLog(p.Key); err != nil {
-				return err
-			}
-			return nil
-		}
-		if end, err := e.end(r); err != nil {
-			return err
-		} else if end > 0 {
-			first = end + 1 // all trimmed, or lost
-		}
-		return nil
+		out, first, problems, err = c.manifestsIn(r, e)
+		return err
 	})
+	return out, first, problems, err
+}
+
+func (c *checkpointer) manifestsIn(r store.Reader, e *Engine) (out []*manifest, first uint64, problems []error, err error) {
+	from, to := e.keys.Checkpoints()
+	for p, err := range r.Scan(from, to) {
+		if err != nil {
+			return nil, 0, nil, err
+		}
+		m, err := e.readManifest(r, p.Value)
+		switch {
+		case err != nil:
+			problems = append(problems, fmt.Errorf("manifest: %w", err))
+		case m.Tables != nil:
+			c.litter = &kept{sequence: m.Sequence, tables: m.Tables, parts: m.Parts}
+		case m.State == nil:
+			problems = append(problems, errors.New("manifest: it is empty"))
+		default:
+			out = append(out, m)
+		}
+	}
+	first = 1
+	for p, err := range r.Scan(e.keys.Log(0), e.keys.Log(^uint64(0))) {
+		if err != nil {
+			return nil, 0, nil, err
+		}
+		first, err = e.keys.ParseLog(p.Key)
+		return out, first, problems, err
+	}
+	end, err := e.end(r)
+	if end > 0 {
+		first = end + 1 // all trimmed, or lost
+	}
 	return out, first, problems, err
 }
 

@@ -75,6 +75,7 @@ type Engine struct {
 	checkpoint checkpointer
 	buf        []byte
 	background sync.WaitGroup
+	id         uint64        // names it among the engines on the store
 	contended  bool          // another process writes to this store too
 	writing    atomic.Uint64 // the position of the batch that is being written, or was last
 
@@ -112,7 +113,7 @@ func Open(ctx context.Context, st store.Store, opt Options) (*Engine, error) {
 	if opt.Log == nil {
 		opt.Log = slog.New(slog.DiscardHandler)
 	}
-	e := &Engine{store: st, keys: keys, opt: opt, queue: make(chan *request, queueLength),
+	e := &Engine{store: st, keys: keys, opt: opt, id: newID(), queue: make(chan *request, queueLength),
 		stop: make(chan struct{}), stopped: make(chan struct{}), cache: column.NewCache(opt.CacheBytes), changed: make(chan struct{}, 1)}
 	e.idle, e.cancel = context.WithCancel(context.Background())
 	e.builder.init()
@@ -312,6 +313,7 @@ func (e *Engine) drainAndClose() {
 			continue
 		default:
 			e.checkpoint.closeErr = e.writeCheckpoint()
+			e.checkpoint.release(e)
 		}
 		return
 	}

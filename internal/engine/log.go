@@ -68,22 +68,20 @@ type change struct {
 	guard      *guard
 }
 
-func (c change) guardedBy(g *guard) change {
-	c.guard = g
-	return c
-}
-
 func put(w store.Writer, side []change) error {
+	var asked *guard // and whether it holds
+	holds := true
 	for _, c := range side {
 		var err error
-		if c.guard != nil {
-			ok, err := c.guard.holds(w)
-			if err != nil {
-				return err
+		if c.guard != asked {
+			if asked, holds = c.guard, true; asked != nil {
+				if holds, err = asked.holds(w); err != nil {
+					return err
+				}
 			}
-			if !ok {
-				continue
-			}
+		}
+		if !holds {
+			continue
 		}
 		if c.value == nil {
 			err = w.Delete(c.key)

@@ -48,7 +48,7 @@ func (e *Engine) writeAndFold(b record.Batch, side []change) ([][]fold.Verdict, 
 // reload throws the state away and makes it from the store. The lock is held.
 func (e *Engine) reload() error {
 	e.state.Stop()
-	e.state, e.checkpoint = nil, checkpointer{}
+	e.state, e.checkpoint = nil, checkpointer{owner: e.checkpoint.owner, overtaken: e.checkpoint.overtaken}
 	return e.load(e.idle)
 }
 

@@ -7,6 +7,7 @@
 //	'p' len name | 'b' len table chunk sequence    a chunk of a table; sequence 0 is a full, immutable one
 //	                                               (a long one in parts: those of table T are of tables "$part0/T", "$part1/T", …)
 //	'p' len name | 'c' sequence                    a checkpoint's manifest
+//	'p' len name | 'e'                             which engine writes checkpoints
 //	'p' len name | 'e' …, 'u' …, 's' …             reserved: leases, change-feed cursors, send partitions
 //	'f'                                            the store's format version
 //
@@ -27,7 +28,8 @@ const (
 	headFamily  = 'h'
 	blockFamily = 'b'
 	checkFamily = 'c'
-	// Reserved for several processes on one store: leases 'e', change-feed cursors 'u', send partitions 's'.
+	leaseFamily = 'e'
+	// Reserved for several processes on one store: leases behind 'e', change-feed cursors 'u', send partitions 's'.
 )
 
 // MaxName is the longest portal or table name in bytes.
@@ -67,6 +69,9 @@ func (p Portal) Head() []byte { return p.key(headFamily, 0) }
 func (p Portal) Checkpoint(sequence uint64) []byte {
 	return binary.BigEndian.AppendUint64(p.key(checkFamily, 8), sequence)
 }
+
+// Owner is the key of who writes checkpoints.
+func (p Portal) Owner() []byte { return p.key(leaseFamily, 0) }
 
 // Checkpoints is the range of all manifests.
 func (p Portal) Checkpoints() (from, to []byte) {
