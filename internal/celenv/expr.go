@@ -65,6 +65,28 @@ func (e *Expr) Text(part ast.Expr) string {
 	return s
 }
 
+// Part is a part of an expression, or a text that stands for one. It is printed when it is asked for, which takes longer than
+// to plan it. Parts are equal when they are the same node.
+type Part struct {
+	of   *Expr
+	node ast.Expr
+	text string
+}
+
+// Written is a part of the surface.
+func (e *Expr) Written(node ast.Expr) Part { return Part{of: e, node: node} }
+
+// TextPart is a part of which only the text is known.
+func TextPart(text string) Part { return Part{text: text} }
+
+// String prints the part as CEL.
+func (p Part) String() string {
+	if p.of == nil {
+		return p.text
+	}
+	return p.of.Text(p.node)
+}
+
 // Program plans the whole expression for evaluation. The variables it reads and the calls it makes are listed in this
 // package; roweval provides them.
 func (e *Expr) Program() (cel.Program, error) {

@@ -382,7 +382,8 @@ func (x *resolver) call(e ast.Expr) shape {
 var counting = []string{"size", "countDistinct", overloads.TypeConvertInt}
 
 func (x *resolver) operator(e ast.Expr, call ast.CallExpr) shape {
-	shapes := make([]shape, 0, 3) // no operator has more parts
+	var room [3]shape // the compiler keeps it off the heap
+	shapes := room[:0]
 	for _, arg := range call.Args() {
 		shapes = append(shapes, x.walk(arg))
 	}
