@@ -24,10 +24,15 @@ func encode(kind, name string, def any) ([]byte, error) {
 	if err != nil {
 		return nil, &DefinitionError{kind, name, err}
 	}
+	return body, readable(kind, name, def)
+}
+
+// readable refuses a definition with texts that are not UTF-8.
+func readable(kind, name string, def any) error {
 	if where := notUTF8(reflect.ValueOf(def)); where != "" {
-		return nil, &DefinitionError{kind, name, fmt.Errorf("%s is not valid UTF-8", strings.TrimPrefix(where, "."))}
+		return &DefinitionError{kind, name, fmt.Errorf("%s is not valid UTF-8", strings.TrimPrefix(where, "."))}
 	}
-	return body, nil
+	return nil
 }
 
 // notUTF8 returns the path to the first text in v that is not UTF-8, "" when there is none.

@@ -53,7 +53,7 @@ func (s Segments) Forecast(ctx context.Context, seg Segment, opt *ForecastOption
 	if o.Top <= 0 {
 		o.Top = 20
 	}
-	name, body, err := unsaved(seg)
+	def, err := unsaved(seg)
 	if err != nil {
 		return Forecast{}, err
 	}
@@ -63,7 +63,7 @@ func (s Segments) Forecast(ctx context.Context, seg Segment, opt *ForecastOption
 		if problem = checkBreakdown(st.Catalogue.Profile, o.By); problem != nil {
 			return
 		}
-		if f, problem = st.ForecastSegment(name, body, max(st.Now, s.c.Now().UnixMicro()), o.By); problem != nil {
+		if f, problem = st.ForecastSegment(def, max(st.Now, s.c.Now().UnixMicro()), o.By); problem != nil {
 			problem = &DefinitionError{"segment", seg.Name, problem}
 		}
 	}); err != nil {

@@ -151,17 +151,17 @@ func (p Past) set(ctx context.Context, verb, segment string) (set Set, err error
 
 // Preview finds who would have been in a segment that is not saved. The error is a *DefinitionError when it does not compile.
 func (p Past) Preview(ctx context.Context, seg Segment) (Set, error) {
-	name, body, err := unsaved(seg)
+	def, err := unsaved(seg)
 	if err != nil {
 		return Set{}, err
 	}
 	var members func() *roaring.Bitmap
 	set := Set{c: p.c}
 	err = p.derive(ctx, "past.preview", func(live *fold.State, past *fold.Past) (problem error) {
-		if err := p.missing("the condition", live.MissingForCondition(name, body, p.instant.At)); err != nil {
+		if err := p.missing("the condition", live.MissingForCondition(def, p.instant.At)); err != nil {
 			return err
 		}
-		if members, problem = past.AskPreview(name, body); problem != nil {
+		if members, problem = past.AskPreview(def); problem != nil {
 			return &DefinitionError{"segment", seg.Name, problem}
 		}
 		return nil

@@ -1,6 +1,7 @@
 package cdp
 
 import (
+	"cmp"
 	"context"
 	"iter"
 
@@ -84,13 +85,13 @@ func (s Segments) Preview(ctx context.Context, seg Segment) (Set, error) {
 
 // preview prepares a question about an unsaved segment; it is answered without holding up intake.
 func (s Segments) preview(ctx context.Context, verb string, seg Segment) (p *fold.Preview, err error) {
-	name, body, err := unsaved(seg)
+	def, err := unsaved(seg)
 	if err != nil {
 		return nil, err
 	}
 	var problem error
 	err = s.c.read(ctx, verb, func(st *fold.State) {
-		p, problem = st.PreviewSegment(name, body, max(st.Now, s.c.Now().UnixMicro()))
+		p, problem = st.PreviewSegment(def, max(st.Now, s.c.Now().UnixMicro()))
 	})
 	if err == nil && problem != nil {
 		err = &DefinitionError{"segment", seg.Name, problem}
@@ -98,14 +99,13 @@ func (s Segments) preview(ctx context.Context, verb string, seg Segment) (p *fol
 	return p, err
 }
 
-// unsaved is the stored form of a segment that is only asked about: the engine wants a name for it, which errors leave out.
-func unsaved(seg Segment) (name string, body []byte, err error) {
-	given := seg.Name
-	if seg.Name == "" {
-		seg.Name = "preview"
+// unsaved is a segment that is only asked about, as the engine wants it: with a name, which errors leave out. It is not
+// stored, so it need not become JSON.
+func unsaved(seg Segment) (*fold.SegmentDef, error) {
+	if err := readable(fold.DefSegment, seg.Name, seg); err != nil {
+		return nil, err
 	}
-	body, err = encode(fold.DefSegment, given, seg)
-	return seg.Name, body, err
+	return &fold.SegmentDef{Name: cmp.Or(seg.Name, "preview"), Of: string(seg.Of), Where: seg.Where}, nil
 }
 
 // Count returns the number of members now.

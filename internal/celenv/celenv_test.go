@@ -165,7 +165,7 @@ func TestEnvironmentsAreSharedAndForgotten(t *testing.T) {
 	require.NoError(t, err)
 	second, err := Compile(cat, Scope{}, `false`)
 	require.NoError(t, err)
-	assert.Same(t, first.env, second.env)
+	assert.Same(t, first.typed().env, second.typed().env)
 	runtime.KeepAlive(cat)
 	for i := 0; i < 200 && count() > before; i++ {
 		cat, first, second = nil, nil, nil

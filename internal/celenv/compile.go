@@ -55,12 +55,17 @@ func thorough(cat *schema.Catalogue, sc Scope, env *cel.Env, src string) (*Expr,
 	if err != nil {
 		return nil, err
 	}
-	return x.expr(src, env, surface, checked.NativeRep()), nil
+	typed := checked.NativeRep()
+	e := x.expr(src, surface)
+	e.info, e.types = typed.SourceInfo(), func(id int64) *types.Type { return typed.TypeMap()[id] }
+	e.typed = func() evaluable { return evaluable{env, typed} }
+	return e, nil
 }
 
-func (x *resolver) expr(src string, env *cel.Env, surface ast.Expr, checked *ast.AST) *Expr {
+// expr is what both ways have in common.
+func (x *resolver) expr(src string, surface ast.Expr) *Expr {
 	return &Expr{
-		source: src, cat: x.cat, scope: x.scope, env: env, surface: surface, checked: checked,
+		source: src, cat: x.cat, scope: x.scope, surface: surface,
 		deps: Deps{
 			Events: sortedKeys(x.events), Attrs: sortedKeys(x.attrs), Segments: sortedKeys(x.segments),
 			Objects: sortedKeys(x.objects), Now: x.timed,
@@ -85,7 +90,10 @@ func (x *resolver) check(env *cel.Env, parsed *cel.Ast) (*cel.Ast, error) {
 			e.SetKindCase(e.AsCall().Args()[0])
 		}
 	}
-	typeOf := first.NativeRep().TypeMap()
+	typeOf := &nodeTypes{}
+	for id, t := range first.NativeRep().TypeMap() {
+		typeOf.set(id, t)
+	}
 	root := parsed.NativeRep().Expr()
 	(&numbers{resolver: x, types: typeOf}).run(root)
 	(&operations{resolver: x, types: typeOf}).rewrite(root)
@@ -96,7 +104,7 @@ func (x *resolver) check(env *cel.Env, parsed *cel.Ast) (*cel.Ast, error) {
 	if issues.Err() != nil {
 		return nil, reports(string(x.text), issues.Errors())
 	}
-	if x.mixed(final.NativeRep()); len(x.errs) > 0 {
+	if x.mixed(root, final.NativeRep().GetType); len(x.errs) > 0 {
 		return nil, join(x.errs)
 	}
 	if err := checkResult(final.OutputType(), x.scope.Want); err != nil {
@@ -115,12 +123,12 @@ func (x *resolver) wrap(e ast.Expr, function string) (inner ast.Expr) {
 
 // mixed reports lists and maps whose elements have several types. cel-go's own option for this would also refuse, in the
 // first check, literals that are about to become doubles.
-func (x *resolver) mixed(tree *ast.AST) {
-	ast.PreOrderVisit(tree.Expr(), ast.NewExprVisitor(func(e ast.Expr) {
+func (x *resolver) mixed(root ast.Expr, typeOf func(id int64) *types.Type) {
+	ast.PreOrderVisit(root, ast.NewExprVisitor(func(e ast.Expr) {
 		if e.Kind() != ast.ListKind && e.Kind() != ast.MapKind || e.Kind() == ast.ListKind && e.AsList().Size() == 0 {
 			return
 		}
-		for _, p := range tree.GetType(e.ID()).Parameters() {
+		for _, p := range typeOf(e.ID()).Parameters() {
 			if p.Kind() == types.DynKind {
 				x.fail(e, 0, "the elements here have several types: use one")
 			}

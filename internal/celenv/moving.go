@@ -19,7 +19,7 @@ import (
 // times.
 type operations struct {
 	*resolver
-	types map[int64]*types.Type
+	types *nodeTypes
 }
 
 func (o *operations) rewrite(e ast.Expr) {
@@ -35,7 +35,7 @@ func (o *operations) call(e ast.Expr, c ast.CallExpr) {
 	switch name := c.FunctionName(); name {
 	case operators.Equals, operators.NotEquals:
 		for _, arg := range args {
-			o.refuseStructs(e, o.types[arg.ID()], false)
+			o.refuseStructs(e, o.types.of(arg.ID()), false)
 		}
 		o.compare(e, name, args)
 	case operators.Less, operators.LessEquals, operators.Greater, operators.GreaterEquals:
@@ -53,7 +53,7 @@ func (o *operations) call(e ast.Expr, c ast.CallExpr) {
 			e.SetKindCase(o.hidden(e, FnSubtract, args...))
 		}
 	case operators.In:
-		o.refuseStructs(e, o.types[args[0].ID()], false)
+		o.refuseStructs(e, o.types.of(args[0].ID()), false)
 		if o.kind(args[1]) == types.ListKind && (args[1].Kind() != ast.ListKind || o.moving && o.isTime(args[0])) {
 			e.SetKindCase(o.hidden(e, FnIn, args...))
 		}
@@ -71,7 +71,7 @@ func (o *operations) compare(e ast.Expr, operator string, args []ast.Expr) {
 }
 
 func (o *operations) kind(e ast.Expr) types.Kind {
-	if t := o.types[e.ID()]; t != nil {
+	if t := o.types.of(e.ID()); t != nil {
 		return t.Kind()
 	}
 	return types.DynKind

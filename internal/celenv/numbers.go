@@ -12,9 +12,9 @@ import (
 // meets a double, as in `events.a.size() / customer.n`, is converted. What meets only integers stays an int.
 type numbers struct {
 	*resolver
-	types map[int64]*types.Type // by the first check, in which literals fit anything
-	over  []overVar             // macros' variables and the lists they run over
-	known map[int64]kinds       // settled so far, which keeps the work linear
+	types *nodeTypes // by the first check, in which literals fit anything
+	over  []overVar  // macros' variables and the lists they run over
+	known []settled  // by id, so far, which keeps the work linear
 }
 
 type overVar struct {
@@ -34,22 +34,34 @@ const (
 // kinds is the kind of a number, or of a list's elements.
 type kinds struct{ self, elem numKind }
 
+type settled struct {
+	yes bool
+	as  kinds
+}
+
 // run settles the whole expression. The second pass reaches literals beside a variable whose list turned out, later in
 // the text, to hold doubles.
 func (n *numbers) run(root ast.Expr) {
 	for range 2 {
-		n.known = map[int64]kinds{}
+		n.known = make([]settled, n.next+1)
 		n.settle(root)
 	}
 }
 
 func (n *numbers) settle(e ast.Expr) kinds {
-	k, ok := n.known[e.ID()]
-	if !ok {
-		k = n.look(e)
-		n.known[e.ID()] = k
+	if id := e.ID(); int(id) < len(n.known) && n.known[id].yes {
+		return n.known[id].as
 	}
+	k := n.look(e)
+	n.know(e, k)
 	return k
+}
+
+func (n *numbers) know(e ast.Expr, k kinds) {
+	for int(e.ID()) >= len(n.known) {
+		n.known = append(n.known, settled{})
+	}
+	n.known[e.ID()] = settled{true, k}
 }
 
 func (n *numbers) look(e ast.Expr) kinds {
@@ -92,7 +104,7 @@ func (n *numbers) declared(e ast.Expr) kinds {
 	if n.counts[e.ID()] != nil {
 		return kinds{self: integer}
 	}
-	t := n.types[e.ID()]
+	t := n.types.of(e.ID())
 	k := kinds{self: kindOf(t)}
 	if t != nil && (t.Kind() == types.ListKind || t.Kind() == types.MapKind) {
 		k.elem = kindOf(t.Parameters()[len(t.Parameters())-1])
@@ -238,14 +250,14 @@ func (n *numbers) branches(a, b ast.Expr) kinds {
 // unify makes all of several numbers doubles when one of them is.
 func (n *numbers) unify(parts []ast.Expr) numKind {
 	all := noNumber
-	settled := make([]numKind, len(parts))
+	was := make([]numKind, len(parts))
 	for i, p := range parts {
-		settled[i] = n.settle(p).self
-		all = max(all, settled[i])
+		was[i] = n.settle(p).self
+		all = max(all, was[i])
 	}
 	if all == double {
 		for i, p := range parts {
-			if settled[i] == flexible || settled[i] == integer {
+			if was[i] == flexible || was[i] == integer {
 				n.toDouble(p)
 			}
 		}
@@ -255,7 +267,7 @@ func (n *numbers) unify(parts []ast.Expr) numKind {
 
 // toDouble makes an expression a double: its literals where it is made of them, else by conversion.
 func (n *numbers) toDouble(e ast.Expr) {
-	defer func() { n.known[e.ID()] = kinds{self: double} }()
+	defer func() { n.know(e, kinds{self: double}) }()
 	switch e.Kind() {
 	case ast.LiteralKind:
 		if v, ok := e.AsLiteral().(types.Int); ok && n.literals[e.ID()] != nil {
@@ -299,8 +311,8 @@ func (n *numbers) toDouble(e ast.Expr) {
 		}
 	}
 	inner := n.wrap(e, overloads.TypeConvertDouble)
-	n.types[inner.ID()] = n.types[e.ID()]
-	n.types[e.ID()] = types.DoubleType
+	n.types.set(inner.ID(), n.types.of(e.ID()))
+	n.types.set(e.ID(), types.DoubleType)
 	delete(n.counts, e.ID())
 }
 
@@ -312,7 +324,7 @@ func (n *numbers) branchToDouble(e ast.Expr) {
 
 // elemsToDouble does so for the elements of a list.
 func (n *numbers) elemsToDouble(e ast.Expr) {
-	defer func() { n.known[e.ID()] = kinds{elem: double} }()
+	defer func() { n.know(e, kinds{elem: double}) }()
 	switch e.Kind() {
 	case ast.ListKind:
 		for _, el := range e.AsList().Elements() {

@@ -52,22 +52,57 @@ func quick(cat *schema.Catalogue, sc Scope, env *cel.Env, src string) (e *Expr, 
 		return nil, false
 	}
 	variables := env.Variables()
-	first := newTyping(env, x, variables, true)
+	first := newTyping(env, x, variables)
+	first.open = true
 	if first.of(tree.Expr()) == nil {
 		return nil, false
 	}
-	(&numbers{resolver: x, types: first.types}).run(tree.Expr())
-	(&operations{resolver: x, types: first.types}).rewrite(tree.Expr())
-	final := newTyping(env, x, variables, false)
+	(&numbers{resolver: x, types: &first.types}).run(tree.Expr())
+	(&operations{resolver: x, types: &first.types}).rewrite(tree.Expr())
+	final := newTyping(env, x, variables)
 	result := final.of(tree.Expr())
 	if len(x.errs) > 0 || result == nil || checkResult(result, sc.Want) != nil {
 		return nil, false
 	}
-	checked := ast.NewCheckedAST(tree, final.types, final.refs)
-	if x.mixed(checked); len(x.errs) > 0 {
+	if x.mixed(tree.Expr(), final.types.of); len(x.errs) > 0 {
 		return nil, false
 	}
-	return x.expr(src, env, surface, checked), true
+	e = x.expr(src, surface)
+	e.info, e.types = x.info, final.types.of
+	e.typed = sync.OnceValue(func() evaluable {
+		full := newTyping(env, x, variables)
+		full.refs = make(map[int64]*ast.ReferenceInfo, int(x.next))
+		full.of(tree.Expr())
+		return evaluable{env, ast.NewCheckedAST(tree, full.types.byID(), full.refs)}
+	})
+	return e, true
+}
+
+// nodeTypes are the types of nodes by id; ids are small and have few gaps.
+type nodeTypes struct{ list []*types.Type }
+
+func (n *nodeTypes) of(id int64) *types.Type {
+	if int(id) < len(n.list) {
+		return n.list[id]
+	}
+	return nil
+}
+
+func (n *nodeTypes) set(id int64, t *types.Type) {
+	for int(id) >= len(n.list) {
+		n.list = append(n.list, nil)
+	}
+	n.list[id] = t
+}
+
+func (n *nodeTypes) byID() map[int64]*types.Type {
+	out := make(map[int64]*types.Type, len(n.list))
+	for id, t := range n.list {
+		if t != nil {
+			out[int64(id)] = t
+		}
+	}
+	return out
 }
 
 // typing finds the types and overloads of a resolved tree. Where it answers it answers as cel-go's checker does, which the
@@ -77,8 +112,8 @@ type typing struct {
 	resolver *resolver
 	open     bool // integer literals and counts may be any number, as in the first check
 	vars     []typedVar
-	types    map[int64]*types.Type
-	refs     map[int64]*ast.ReferenceInfo
+	types    nodeTypes
+	refs     map[int64]*ast.ReferenceInfo // nil: only an evaluation asks for overloads
 }
 
 type typedVar struct {
@@ -86,9 +121,8 @@ type typedVar struct {
 	t    *types.Type
 }
 
-func newTyping(env *cel.Env, x *resolver, variables []*decls.VariableDecl, open bool) *typing {
-	n := int(x.next)
-	ty := &typing{provider: env.CELTypeProvider(), resolver: x, open: open, types: make(map[int64]*types.Type, n), refs: make(map[int64]*ast.ReferenceInfo, n)}
+func newTyping(env *cel.Env, x *resolver, variables []*decls.VariableDecl) *typing {
+	ty := &typing{provider: env.CELTypeProvider(), resolver: x, types: nodeTypes{make([]*types.Type, x.next+1)}, vars: make([]typedVar, 0, len(variables)+4)}
 	for _, v := range variables {
 		ty.vars = append(ty.vars, typedVar{v.Name(), v.Type()})
 	}
@@ -96,7 +130,7 @@ func newTyping(env *cel.Env, x *resolver, variables []*decls.VariableDecl, open 
 }
 
 func (ty *typing) of(e ast.Expr) *types.Type {
-	if t := ty.types[e.ID()]; t != nil {
+	if t := ty.types.of(e.ID()); t != nil {
 		return t
 	}
 	t := ty.look(e)
@@ -106,7 +140,7 @@ func (ty *typing) of(e ast.Expr) *types.Type {
 	if ty.open && (ty.resolver.literals[e.ID()] != nil || ty.resolver.counts[e.ID()] != nil) {
 		t = types.DynType
 	}
-	ty.types[e.ID()] = t
+	ty.types.set(e.ID(), t)
 	return t
 }
 
@@ -133,7 +167,9 @@ func (ty *typing) look(e ast.Expr) *types.Type {
 func (ty *typing) ident(e ast.Expr) *types.Type {
 	for i := len(ty.vars) - 1; i >= 0; i-- { // the innermost of a name
 		if v := ty.vars[i]; v.name == e.AsIdent() {
-			ty.refs[e.ID()] = ast.NewIdentReference(v.name, nil)
+			if ty.refs != nil {
+				ty.refs[e.ID()] = ast.NewIdentReference(v.name, nil)
+			}
 			return v.t
 		}
 	}
@@ -199,7 +235,7 @@ func (ty *typing) comprehension(e ast.Expr) *types.Type {
 			return nil
 		}
 		accu = types.NewListType(t)
-		ty.types[init.ID()] = accu
+		ty.types.set(init.ID(), accu)
 	} else if accu = ty.of(init); accu == nil {
 		return nil
 	}
@@ -234,28 +270,28 @@ func (ty *typing) call(e ast.Expr) *types.Type {
 		return nil
 	}
 	var result *types.Type
-	var ref *ast.ReferenceInfo
+	var overloads []string
 	for _, o := range fn.OverloadDecls() {
 		if o.IsMemberFunction() != c.IsMemberFunction() {
 			continue
 		}
 		t := overloadResult(o.ArgTypes(), o.ResultType(), args)
-		switch {
-		case t == nil:
-			continue
-		case ref == nil:
-			ref, result = ast.NewFunctionReference(o.ID()), t
+		if t == nil {
 			continue
 		}
-		ref.AddOverload(o.ID())
-		if result.Kind() != types.DynKind && !result.IsExactType(t) {
+		if ty.refs != nil {
+			overloads = append(overloads, o.ID())
+		}
+		switch {
+		case result == nil:
+			result = t
+		case result.Kind() != types.DynKind && !result.IsExactType(t):
 			result = types.DynType
 		}
 	}
-	if ref == nil {
-		return nil
+	if len(overloads) > 0 {
+		ty.refs[e.ID()] = ast.NewFunctionReference(overloads...)
 	}
-	ty.refs[e.ID()] = ref
 	return result
 }
 

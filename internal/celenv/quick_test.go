@@ -66,7 +66,7 @@ func agree(t *testing.T, cat *schema.Catalogue, sc Scope, src string) bool {
 	}
 	slow, err := thorough(cat, sc, env, src)
 	require.NoError(t, err, src)
-	require.Equal(t, printed(slow.checked, slow.checked.Expr()), printed(fast.checked, fast.checked.Expr()), src)
+	require.Equal(t, printed(slow.typed().checked), printed(fast.typed().checked), src)
 	require.Equal(t, slow.Text(slow.surface), fast.Text(fast.surface), src)
 	require.Equal(t, slow.deps, fast.deps, src)
 	require.Equal(t, ids(slow), ids(fast), src)
@@ -74,7 +74,9 @@ func agree(t *testing.T, cat *schema.Catalogue, sc Scope, src string) bool {
 }
 
 // printed writes every node with its type and overloads.
-func printed(a *ast.AST, e ast.Expr) string {
+func printed(a *ast.AST) string { return printedPart(a, a.Expr()) }
+
+func printedPart(a *ast.AST, e ast.Expr) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "\n(%v", a.GetType(e.ID()))
 	if r := a.ReferenceMap()[e.ID()]; r != nil {
@@ -82,7 +84,7 @@ func printed(a *ast.AST, e ast.Expr) string {
 	}
 	all := func(es ...ast.Expr) {
 		for _, e := range es {
-			b.WriteString(printed(a, e))
+			b.WriteString(printedPart(a, e))
 		}
 	}
 	switch e.Kind() {
@@ -117,7 +119,7 @@ func printed(a *ast.AST, e ast.Expr) string {
 
 // ids says, node by node of the surface, which have a value of their own in the rewritten tree.
 func ids(e *Expr) (own []bool) {
-	checked := e.checked.IDs()
+	checked := e.typed().checked.IDs()
 	ast.PreOrderVisit(e.surface, ast.NewExprVisitor(func(n ast.Expr) { own = append(own, checked[n.ID()]) }))
 	return own
 }

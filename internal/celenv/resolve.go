@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 	"sort"
+	"strconv"
 
 	"cel.dev/cel-go/common/ast"
 	"cel.dev/cel-go/common/operators"
@@ -296,9 +297,9 @@ func (x *resolver) selection(e ast.Expr) shape {
 		if s.label == "customer" || s.label == "visitor" {
 			x.attrs[name] = true
 		}
-		label := fmt.Sprintf("%q of %s", name, s.label)
-		if s.label == "customer" || s.label == "visitor" {
-			label = s.label + "." + name
+		label := s.label + "." + name
+		if s.label != "customer" && s.label != "visitor" {
+			label = strconv.Quote(name) + " of " + s.label
 		}
 		return attrShape(decl, label, s.inEvent)
 	case list:
@@ -329,7 +330,7 @@ func (x *resolver) follow(e ast.Expr, s shape) shape {
 }
 
 func eventShape(et *schema.EventType) shape {
-	return shape{kind: record, label: fmt.Sprintf("event %q", et.Name), attrs: et.Attributes, event: true, inEvent: true}
+	return shape{kind: record, label: "event " + strconv.Quote(et.Name), attrs: et.Attributes, event: true, inEvent: true}
 }
 
 func attrShape(at schema.Attr, label string, inEvent bool) shape {
@@ -381,7 +382,8 @@ func (x *resolver) call(e ast.Expr) shape {
 var counting = []string{"size", "countDistinct", overloads.TypeConvertInt}
 
 func (x *resolver) operator(e ast.Expr, call ast.CallExpr) shape {
-	var shapes []shape
+	var room [3]shape // the compiler keeps it off the heap
+	shapes := room[:0]
 	for _, arg := range call.Args() {
 		shapes = append(shapes, x.walk(arg))
 	}

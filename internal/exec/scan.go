@@ -105,7 +105,7 @@ func (sc *scan) over(pieces []piece, newSink func() sink) []sink {
 }
 
 func (sc *scan) gatherer() *gatherer {
-	return &gatherer{scan: sc, pos: make([]uint16, column.ChunkRows), who: make([]uint32, column.ChunkRows)}
+	return &gatherer{scan: sc}
 }
 
 func (g *gatherer) give(p piece, to sink) {
@@ -148,6 +148,9 @@ func (g *gatherer) chunk(k int, whole bool) *hits {
 	}
 	if g.all(whole) {
 		return &hits{f: f, who: f.who}
+	}
+	if g.pos == nil { // where all events count, nothing is listed
+		g.pos, g.who = make([]uint16, column.ChunkRows), make([]uint32, column.ChunkRows)
 	}
 	var n int
 	if whole && len(g.conds) == 0 && g.unless == nil {

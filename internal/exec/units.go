@@ -80,8 +80,14 @@ func (u *unitBits) take(h *hits, _ *scratch) {
 		return
 	}
 	times := u.ev.Time.Ints(h.f.k)
+	var from, to int64 // of the unit met last
+	var seen Set
 	for i, row := range h.who {
-		u.seen[u.of(times[h.at(i)])].Add(row)
+		if t := times[h.at(i)]; t < from || t >= to {
+			unit := u.of(t)
+			from, to, seen = u.starts[unit], u.starts[unit+1], u.seen[unit]
+		}
+		seen[row>>6] |= 1 << (row & 63)
 	}
 }
 

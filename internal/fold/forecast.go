@@ -19,13 +19,9 @@ type Forecast struct {
 }
 
 // ForecastSegment prepares a forecast for one instant. The attributes of by are declared.
-func (s *State) ForecastSegment(name string, body []byte, now int64, by []string) (*Forecast, error) {
-	p, err := s.PreviewSegment(name, body, now)
+func (s *State) ForecastSegment(d *SegmentDef, now int64, by []string) (*Forecast, error) {
+	p, err := s.PreviewSegment(d, now)
 	if err != nil {
-		return nil, err
-	}
-	var d SegmentDef
-	if err := strict(body, &d); err != nil {
 		return nil, err
 	}
 	return &Forecast{p, s.Freeze(celenv.Deps{Attrs: by}, false), d.Of == "visitors"}, nil

@@ -1,7 +1,6 @@
 package fold_test
 
 import (
-	"encoding/json"
 	"fmt"
 	"math/rand/v2"
 	"slices"
@@ -75,9 +74,7 @@ func TestFreeze(t *testing.T) {
 	answers := func(s *fold.State, now int64) (out [][]uint32) {
 		for _, where := range conditions {
 			for _, of := range []string{"customers", "visitors"} {
-				body, err := json.Marshal(obj{"name": "x", "where": where, "of": of})
-				require.NoError(t, err)
-				p, err := s.PreviewSegment("x", body, now)
+				p, err := s.PreviewSegment(&fold.SegmentDef{Name: "x", Where: where, Of: of}, now)
 				require.NoError(t, err)
 				out = append(out, p.Members().ToArray())
 			}

@@ -228,12 +228,15 @@ func (p *Past) AskAll() {
 
 // AskPreview lets the next steps find who would have been a member of a segment that is not saved. members gives them when
 // all is done.
-func (p *Past) AskPreview(name string, body []byte) (members func() *roaring.Bitmap, err error) {
-	d, expr, prog, err := p.state.checkSegment(name, body)
+func (p *Past) AskPreview(d *SegmentDef) (members func() *roaring.Bitmap, err error) {
+	if err := d.check(d.Name); err != nil {
+		return nil, err
+	}
+	expr, prog, err := p.state.compileSegment(d)
 	if err != nil {
 		return nil, err
 	}
-	seg := &segment{name: name, visitors: d.Of == "visitors", prog: prog, deps: expr.Deps()}
+	seg := &segment{name: d.Name, visitors: d.Of == "visitors", prog: prog, deps: expr.Deps()}
 	seg.plan = plan.Build(plan.Simplify(plan.Logical(expr)), plan.Stats{Rows: uint64(p.state.ids.Rows())})
 	p.asked = append(p.asked, &membership{seg: seg})
 	return func() *roaring.Bitmap { return seg.members }, nil

@@ -39,8 +39,8 @@ func (s *State) MissingFor(segment string, at int64) *Missing {
 }
 
 // MissingForCondition is MissingFor of a segment that is not saved.
-func (s *State) MissingForCondition(name string, body []byte, at int64) *Missing {
-	_, expr, _, err := s.checkSegment(name, body)
+func (s *State) MissingForCondition(d *SegmentDef, at int64) *Missing {
+	expr, err := s.compileWhere(d)
 	if err != nil {
 		return nil // whoever compiles it next says why
 	}

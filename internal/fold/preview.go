@@ -19,9 +19,8 @@ type Preview struct {
 }
 
 // PreviewSegment prepares the question for one instant.
-func (s *State) PreviewSegment(name string, body []byte, now int64) (*Preview, error) {
-	d, err := readSegment(name, body)
-	if err != nil {
+func (s *State) PreviewSegment(d *SegmentDef, now int64) (*Preview, error) {
+	if err := d.check(d.Name); err != nil {
 		return nil, err
 	}
 	expr, err := s.compileWhere(d)

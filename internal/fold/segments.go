@@ -85,29 +85,29 @@ func (s *State) prepareSegment(name string, body []byte) (func(), error) {
 
 // checkSegment reads and compiles a definition by itself, without looking at who uses it.
 func (s *State) checkSegment(name string, body []byte) (*SegmentDef, *celenv.Expr, *roweval.Program, error) {
-	d, err := readSegment(name, body)
-	if err != nil {
+	d := &SegmentDef{}
+	if err := strict(body, d); err != nil {
+		return nil, nil, nil, err
+	}
+	if err := d.check(name); err != nil {
 		return nil, nil, nil, err
 	}
 	expr, prog, err := s.compileSegment(d)
 	return d, expr, prog, err
 }
 
-func readSegment(name string, body []byte) (*SegmentDef, error) {
-	d := &SegmentDef{}
-	if err := strict(body, d); err != nil {
-		return nil, err
-	}
+// check looks at what stands beside the condition.
+func (d *SegmentDef) check(name string) error {
 	if err := schema.CheckName("a segment", name); err != nil {
-		return nil, err
+		return err
 	}
 	if d.Name != name {
-		return nil, fmt.Errorf("the definition is named %q, not %q", d.Name, name)
+		return fmt.Errorf("the definition is named %q, not %q", d.Name, name)
 	}
 	if d.Of != "" && d.Of != "customers" && d.Of != "visitors" {
-		return nil, fmt.Errorf("of %q: use \"customers\" or \"visitors\"", d.Of)
+		return fmt.Errorf("of %q: use \"customers\" or \"visitors\"", d.Of)
 	}
-	return d, nil
+	return nil
 }
 
 // cycle returns a path from one of the segments back to name, if there is one.

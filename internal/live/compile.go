@@ -80,19 +80,19 @@ func (c *compiler) leaf(n plan.Node, typ *Type) (node, string) {
 	case plan.InSegment:
 		return member{c.src.InSegment(string(n))}, ""
 	case plan.Predicate:
-		return c.predicate(n, typ), n.Text
+		return c.predicate(n, typ), n.Text.String()
 	case plan.Compare:
-		return c.compare(n, typ), n.Text
+		return c.compare(n, typ), n.Text.String()
 	case plan.Quantifier:
-		return c.quantifier(n), n.Text
+		return c.quantifier(n), n.Text.String()
 	case plan.Units:
-		return c.units(n), n.Text
+		return c.units(n), n.Text.String()
 	case plan.Sequence:
-		return c.sequence(n), n.Text
+		return c.sequence(n), n.Text.String()
 	case plan.Elements:
-		return nil, n.Text
+		return nil, n.Text.String()
 	case plan.Residual:
-		return nil, n.Text
+		return nil, n.Text.String()
 	}
 	return nil, ""
 }

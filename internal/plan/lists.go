@@ -5,6 +5,7 @@ import (
 
 	"cel.dev/cel-go/common/ast"
 
+	"github.com/embedcdp/cdp/internal/celenv"
 	"github.com/embedcdp/cdp/internal/schema"
 )
 
@@ -17,7 +18,7 @@ type (
 		Of   Value // an Attr or Field whose type is a list
 		Kind Quantity
 		If   Node // about one element
-		Text string
+		Text celenv.Part
 	}
 	// Element is what Elements looks at.
 	Element struct{ Type schema.Type }
@@ -64,7 +65,7 @@ func (r reader) elements(whole, list ast.Expr, kind Quantity, variable, conditio
 		return nil, false
 	}
 	r.element, r.elementOf = variable.AsIdent(), Element{TypeOf(v).Elem()}
-	return Elements{Of: v, Kind: kind, If: r.node(condition), Text: r.expr.Text(whole)}, true
+	return Elements{Of: v, Kind: kind, If: r.node(condition), Text: r.expr.Written(whole)}, true
 }
 
 // coveredElement is covered for a condition about one element of a list.

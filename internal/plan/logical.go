@@ -48,7 +48,7 @@ func (r reader) node(e ast.Expr) Node {
 			return n
 		}
 	}
-	return Residual{r.expr.Text(e)}
+	return Residual{r.expr.Written(e)}
 }
 
 // selected recognises has(customer.x) and has(e.x), and a boolean attribute that stands alone.
@@ -57,11 +57,11 @@ func (r reader) selected(e ast.Expr) (Node, bool) {
 	if sel.IsTestOnly() {
 		name := sel.FieldName()
 		if r.isProfile(sel.Operand()) {
-			return Predicate{Of: Attr{name, r.expr.Catalogue().Profile[name].Type}, Op: Has, Text: r.expr.Text(e)}, true
+			return Predicate{Of: Attr{name, r.expr.Catalogue().Profile[name].Type}, Op: Has, Text: r.expr.Written(e)}, true
 		}
 		if r.typ != nil {
 			if f, ok := r.fieldOf(sel, r.isEvent); ok {
-				return Predicate{Of: f, Op: Has, Text: r.expr.Text(e)}, true
+				return Predicate{Of: f, Op: Has, Text: r.expr.Written(e)}, true
 			}
 		}
 		return nil, false
@@ -70,7 +70,7 @@ func (r reader) selected(e ast.Expr) (Node, bool) {
 	if !ok || TypeOf(v) != schema.Boolean {
 		return nil, false
 	}
-	return Predicate{Of: v, Op: Equal, Lits: []value.Value{value.Bool(true)}, Text: r.expr.Text(e)}, true
+	return Predicate{Of: v, Op: Equal, Lits: []value.Value{value.Bool(true)}, Text: r.expr.Written(e)}, true
 }
 
 var symbols = map[string]Op{
@@ -92,7 +92,7 @@ func (r reader) call(e ast.Expr) (Node, bool) {
 		case "startsWith", "endsWith", "contains":
 			v, ok := r.value(c.Target())
 			lit, isText := r.literal(args[0])
-			return Predicate{Of: v, Op: matchers[name], Lits: []value.Value{lit}, Text: r.expr.Text(e)}, ok && isText
+			return Predicate{Of: v, Op: matchers[name], Lits: []value.Value{lit}, Text: r.expr.Written(e)}, ok && isText
 		}
 		return nil, false
 	}
@@ -129,24 +129,24 @@ func (r reader) comparison(whole ast.Expr, op Op, a, b ast.Expr) (Node, bool) {
 	left, okLeft := r.value(a)
 	right, okRight := r.value(b)
 	if okLeft && okRight {
-		return Compare{left, op, right, r.expr.Text(whole)}, true
+		return Compare{left, op, right, r.expr.Written(whole)}, true
 	}
 	if !okLeft {
 		left, a, b, op, okLeft = right, b, a, mirrored[op], okRight
 	}
 	lit, ok := r.literal(b)
-	return Predicate{Of: left, Op: op, Lits: []value.Value{lit}, Text: r.expr.Text(whole)}, okLeft && ok
+	return Predicate{Of: left, Op: op, Lits: []value.Value{lit}, Text: r.expr.Written(whole)}, okLeft && ok
 }
 
 func (r reader) in(whole, a, list ast.Expr) (Node, bool) {
 	if lit, isLiteral := r.literal(a); isLiteral {
 		if v, ok := r.list(list); ok {
 			is := Predicate{Of: Element{TypeOf(v).Elem()}, Op: Equal, Lits: []value.Value{lit}}
-			return Elements{Of: v, Kind: Some, If: is, Text: r.expr.Text(whole)}, true
+			return Elements{Of: v, Kind: Some, If: is, Text: r.expr.Written(whole)}, true
 		}
 		events, v, ok := r.mapped(list)
 		is := Predicate{Of: v, Op: Equal, Lits: []value.Value{lit}}
-		return Quantifier{Events: events, Kind: Some, If: is, Text: r.expr.Text(whole)}, ok
+		return Quantifier{Events: events, Kind: Some, If: is, Text: r.expr.Written(whole)}, ok
 	}
 	v, ok := r.value(a)
 	if !ok || list.Kind() != ast.ListKind {
@@ -160,7 +160,7 @@ func (r reader) in(whole, a, list ast.Expr) (Node, bool) {
 		}
 		lits = append(lits, lit)
 	}
-	return Predicate{Of: v, Op: In, Lits: lits, Text: r.expr.Text(whole)}, true
+	return Predicate{Of: v, Op: In, Lits: lits, Text: r.expr.Written(whole)}, true
 }
 
 // isProfile tells whether e is `customer` or `visitor`, and no column or macro variable of that name.

@@ -187,7 +187,7 @@ func (r reader) instant(e ast.Expr) Value {
 	if v, ok := r.value(e); ok {
 		return v
 	}
-	return Formula{r.expr.Text(e)}
+	return Formula{r.expr.Written(e)}
 }
 
 // inside returns the reader of a macro's condition about one event of a type.
@@ -288,12 +288,12 @@ func (r reader) quantifier(e ast.Expr, c ast.CallExpr) (Node, bool) {
 		return n, ok
 	}
 	if events, ok := r.events(c.Target()); ok {
-		return Quantifier{Events: events, Kind: kind, If: r.inside(events.Type, args[0]).node(args[1]), Text: r.expr.Text(e)}, true
+		return Quantifier{Events: events, Kind: kind, If: r.inside(events.Type, args[0]).node(args[1]), Text: r.expr.Written(e)}, true
 	}
 	if events, v, ok := r.mapped(c.Target()); ok && args[0].Kind() == ast.IdentKind {
 		in := r
 		in.typ, in.element, in.elementOf = r.expr.Catalogue().Events[events.Type], args[0].AsIdent(), v
-		return Quantifier{Events: events, Kind: kind, If: in.node(args[1]), Text: r.expr.Text(e)}, true
+		return Quantifier{Events: events, Kind: kind, If: in.node(args[1]), Text: r.expr.Written(e)}, true
 	}
 	return r.units(e, c.Target(), kind, args[0], args[1])
 }
@@ -326,14 +326,14 @@ func (r reader) units(whole, e ast.Expr, kind Quantity, variable, condition ast.
 	if !isCount(a) || !ok || lit.Kind != value.Number {
 		return nil, false
 	}
-	return Units{Events: events, Unit: unit, N: int(n.Num), Kind: kind, Op: op, Lit: lit.Num, Text: r.expr.Text(whole)}, true
+	return Units{Events: events, Unit: unit, N: int(n.Num), Kind: kind, Op: op, Lit: lit.Num, Text: r.expr.Written(whole)}, true
 }
 
 // sequence recognises sequence(events.view, events.add_to_cart, "7d").
 func (r reader) sequence(e ast.Expr, args []ast.Expr) (Node, bool) {
 	last := len(args) - 1
 	span, err := celenv.ParseSpan(text(args[last]))
-	seq := Sequence{Within: span, Text: r.expr.Text(e)}
+	seq := Sequence{Within: span, Text: r.expr.Written(e)}
 	for _, arg := range args[:last] {
 		events, ok := r.events(arg)
 		if !ok {

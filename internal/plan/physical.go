@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"github.com/embedcdp/cdp/internal/celenv"
 )
 
 // Stats are what Build knows of the data. The estimates decide the order of work, never the answer; without them it knows
@@ -108,13 +110,13 @@ func (b *builder) build(n Node, want bool) *Operator {
 	case Sequence:
 		return b.leaf(n, n.Text, want)
 	case Residual:
-		b.fallback = append(b.fallback, n.Text)
+		b.fallback = append(b.fallback, n.Text.String())
 	}
 	return &Operator{Kind: Anyone, rows: b.stats.Rows}
 }
 
 // leaf takes a kernel where there is one.
-func (b *builder) leaf(n Node, text string, want bool) *Operator {
+func (b *builder) leaf(n Node, text celenv.Part, want bool) *Operator {
 	if !covered(n) || b.stats.Lasting && moves(n, b.stats.Future) {
 		return b.narrow(n, text, want)
 	}
@@ -127,8 +129,8 @@ func (b *builder) leaf(n Node, text string, want bool) *Operator {
 
 // narrow finds the candidates of a condition over events: who has any event of a type, where somebody without one would
 // not have the outcome asked for.
-func (b *builder) narrow(n Node, text string, want bool) *Operator {
-	b.fallback = append(b.fallback, text)
+func (b *builder) narrow(n Node, text celenv.Part, want bool) *Operator {
+	b.fallback = append(b.fallback, text.String())
 	need := map[bool]Outcome{true: IsTrue, false: IsFalse}[want]
 	for _, typ := range typesOf(n) {
 		if o := without(n, typ); o != need && o != isUnknown {

@@ -21,6 +21,7 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/embedcdp/cdp/internal/celenv"
 	"github.com/embedcdp/cdp/internal/value"
 )
 
@@ -48,21 +49,21 @@ type (
 		Of   Value
 		Op   Op
 		Lits []value.Value // one, or any number with In and NotIn, or none with Has
-		Text string        // the whole in CEL as written, without a not that was pushed in
+		Text celenv.Part   // the whole in CEL as written, without a not that was pushed in
 	}
 	// Compare compares two values of which neither is a literal; it is an error where one is absent.
 	Compare struct {
 		Left  Value
 		Op    Op // Equal to GreaterEqual
 		Right Value
-		Text  string
+		Text  celenv.Part
 	}
 	// Quantifier asks whether a condition holds for all events, for some, or for exactly one. It has no errors.
 	Quantifier struct {
 		Events Events
 		Kind   Quantity
 		If     Node // about one event; an error counts as false
-		Text   string
+		Text   celenv.Part
 	}
 	// Units asks how the counts of the last N complete calendar units compare with a literal: perMonth(3).all(n, n >= 1).
 	Units struct {
@@ -72,16 +73,16 @@ type (
 		Kind   Quantity
 		Op     Op
 		Lit    float64
-		Text   string
+		Text   celenv.Part
 	}
 	// Sequence asks for events one after another, the last at most Within microseconds after the first. It has no errors.
 	Sequence struct {
 		Steps  []Events
 		Within int64
-		Text   string
+		Text   celenv.Part
 	}
 	// Residual is what only CEL answers.
-	Residual struct{ Text string }
+	Residual struct{ Text celenv.Part }
 )
 
 // Quantity is how many of several must hold.
@@ -192,7 +193,7 @@ func (Not) line() string { return "not" }
 
 func (n Const) line() string     { return fmt.Sprint(bool(n)) }
 func (n InSegment) line() string { return fmt.Sprintf("in segment %q", string(n)) }
-func (n Residual) line() string  { return "cel " + n.Text }
+func (n Residual) line() string  { return "cel " + n.Text.String() }
 
 func (n Predicate) line() string {
 	switch n.Op {

@@ -35,21 +35,21 @@ func (r *reaches) cel(text string) {
 func (r *reaches) node(n Node) {
 	switch n := n.(type) {
 	case Predicate:
-		r.value(n.Of, n.Text)
+		r.value(n.Of, n.Text.String())
 	case Compare:
-		r.value(n.Left, n.Text)
-		r.value(n.Right, n.Text)
+		r.value(n.Left, n.Text.String())
+		r.value(n.Right, n.Text.String())
 	case Quantifier:
-		r.events(n.Events, 0, n.Text)
-		r.filter(n.If, n.Text)
+		r.events(n.Events, 0, n.Text.String())
+		r.filter(n.If, n.Text.String())
 	case Units:
-		r.events(n.Events, celenv.UnitReach(n.Unit, n.N), n.Text)
+		r.events(n.Events, celenv.UnitReach(n.Unit, n.N), n.Text.String())
 	case Sequence:
 		for _, step := range n.Steps {
-			r.events(step, 0, n.Text)
+			r.events(step, 0, n.Text.String())
 		}
 	case Residual:
-		r.cel(n.Text)
+		r.cel(n.Text.String())
 	}
 	for _, child := range n.children() {
 		r.node(child)
@@ -101,15 +101,15 @@ func (r *reaches) filter(n Node, whole string) {
 	}
 	switch n := n.(type) {
 	case Residual:
-		opaque(n.Text)
+		opaque(n.Text.String())
 	case Predicate:
 		if f, ok := n.Of.(Formula); ok {
-			opaque(f.Text)
+			opaque(f.Text.String())
 		}
 	case Compare:
 		for _, v := range []Value{n.Left, n.Right} {
 			if f, ok := v.(Formula); ok {
-				opaque(f.Text)
+				opaque(f.Text.String())
 			}
 		}
 	case Quantifier, Units, Sequence:

@@ -5,6 +5,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/embedcdp/cdp/internal/celenv"
 	"github.com/embedcdp/cdp/internal/plan"
 )
 
@@ -32,9 +33,9 @@ func TestReach(t *testing.T) {
 		{plan.Predicate{Of: size(list("buy", plan.Bound{Kind: plan.Since, At: plan.Moment{Ago: day, Unit: "week"}}))}, map[string]int64{"buy": 8*day + day/12}},
 		{plan.Predicate{Of: size(list("buy", plan.Bound{Kind: plan.Until, At: plan.Moment{Ago: day}}))}, map[string]int64{"buy": plan.Ever}},
 		{plan.Sequence{Steps: []plan.Events{list("a", plan.Bound{Kind: plan.Within, Span: day}), list("b")}}, map[string]int64{"a": day, "b": plan.Ever}},
-		{plan.Residual{Text: "reads c"}, map[string]int64{"reads c": plan.Ever}},
-		{plan.Quantifier{Events: list("buy", plan.Bound{Kind: plan.Within, Span: day}), If: plan.Residual{Text: "e.x + 1 > 2"}, Text: "all"}, map[string]int64{"buy": day}},
-		{plan.Quantifier{Events: list("buy", plan.Bound{Kind: plan.Within, Span: day}), If: plan.Residual{Text: "events.view.size() > 2"}, Text: "all"}, map[string]int64{"buy": day, "all": plan.Ever}},
+		{plan.Residual{Text: celenv.TextPart("reads c")}, map[string]int64{"reads c": plan.Ever}},
+		{plan.Quantifier{Events: list("buy", plan.Bound{Kind: plan.Within, Span: day}), If: plan.Residual{Text: celenv.TextPart("e.x + 1 > 2")}, Text: celenv.TextPart("all")}, map[string]int64{"buy": day}},
+		{plan.Quantifier{Events: list("buy", plan.Bound{Kind: plan.Within, Span: day}), If: plan.Residual{Text: celenv.TextPart("events.view.size() > 2")}, Text: celenv.TextPart("all")}, map[string]int64{"buy": day, "all": plan.Ever}},
 	} {
 		require.Equal(t, x.want, plan.Reach(x.node, func(cel string) []string { return []string{cel} }), x.node)
 	}

@@ -5,6 +5,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/embedcdp/cdp/internal/celenv"
 	"github.com/embedcdp/cdp/internal/schema"
 )
 
@@ -113,9 +114,9 @@ func (v Aggregate) line() string {
 type Constant struct{ Micros int64 }
 
 // Formula is a value that is known only as CEL.
-type Formula struct{ Text string }
+type Formula struct{ Text celenv.Part }
 
-func (v Formula) line() string { return "cel " + v.Text }
+func (v Formula) line() string { return "cel " + v.Text.String() }
 
 func (v Constant) line() string { return time.UnixMicro(v.Micros).UTC().Format(time.RFC3339Nano) }
 
