@@ -34,7 +34,7 @@ const (
 )
 
 // maxDealt bounds the words that are dealt out at a time: 128 MiB. More people than fit take several passes.
-var maxDealt = 16 << 20
+var maxDealt = 32 << 20
 
 // dealtWords keeps the memory for the next funnel: to get it from the system costs a fifth of a funnel. The garbage
 // collector takes what is not used.
@@ -163,21 +163,18 @@ func (d *dealer) count() (totals []int) {
 }
 
 func (d *dealer) countChunk(p *part, c *Chunk, k int) {
-	if need := int(slices.Max(c.Person)>>bucketBits) + 1; need > len(p.counts) {
-		p.counts = append(p.counts, make([]int, need-len(p.counts))...)
-	}
-	counts := p.counts
-	if d.all(c, k) {
-		for _, person := range c.Person {
-			counts[person>>bucketBits]++
-		}
-		return
-	}
+	counts, all := p.counts, d.all(c, k)
 	for i, person := range c.Person {
-		if d.counts(c, i, k) {
-			counts[person>>bucketBits]++
+		if !all && !d.counts(c, i, k) {
+			continue
 		}
+		b := int(person >> bucketBits)
+		if b >= len(counts) {
+			counts = append(counts, make([]int, b+1-len(counts))...)
+		}
+		counts[b]++
 	}
+	p.counts = counts
 }
 
 // all reports whether every event of the chunk counts.
@@ -238,7 +235,7 @@ func (d *dealer) deal(from, to, n int) {
 }
 
 func (d *dealer) word(t int64, person uint32, k int) uint64 {
-	return (uint64(t-d.base)<<bucketBits|uint64(person&(bucketSize-1)))<<(d.stepBits&63) | uint64(k)
+	return (uint64(t-d.base)<<(d.stepBits&63)|uint64(k))<<bucketBits | uint64(person&(bucketSize-1))
 }
 
 // dealChunk writes the words of one chunk. Late ones go to lists of their own, so that all others of a bucket and step
@@ -298,7 +295,8 @@ type bucketWalk struct {
 	steps, stride, best int
 	state               []int64
 	isUnclear           [bucketSize]bool
-	merged, spare       []uint64
+	late                []uint64
+	memory              [2][]uint64 // for merging
 }
 
 func newBucketWalk(d *dealer) *bucketWalk {
@@ -313,8 +311,7 @@ func newBucketWalk(d *dealer) *bucketWalk {
 func chainAt(steps, k int) int { return steps + 1 + k*(k-1)/2 }
 
 func (w *bucketWalk) bucket(b, from int) {
-	w.merge(b, from)
-	w.follow()
+	w.follow(w.merge(b, from))
 	first := uint32(b) << bucketBits
 	for p := range bucketSize {
 		s := w.state[p*w.stride : (p+1)*w.stride]
@@ -331,29 +328,53 @@ func (w *bucketWalk) bucket(b, from int) {
 
 // merge brings the bucket's words into order: the late ones first, then from the last step, which has the fewest, to the
 // first.
-func (w *bucketWalk) merge(b, from int) {
-	late := w.merged[:0]
-	for _, parts := range w.d.parts {
-		for k := range parts {
-			late = append(late, parts[k].late[b-from]...)
-		}
-	}
-	slices.Sort(late)
-	w.merged = late
-	for k := w.steps - 1; k >= 0; k-- {
+func (w *bucketWalk) merge(b, from int) []uint64 {
+	w.late = w.late[:0]
+	for k := range w.steps {
 		for i := range w.d.parts {
-			p := &w.d.parts[i][k]
-			if b >= len(p.counts) {
-				continue
-			}
-			end := p.ends[b-from].next
-			words := w.d.words[end-(p.counts[b]-len(p.late[b-from])) : end]
-			n := len(w.merged) + len(words)
-			w.spare = slices.Grow(w.spare[:0], n)[:n]
-			mergeWords(w.spare, w.merged, words)
-			w.merged, w.spare = w.spare, w.merged
+			w.late = append(w.late, w.d.parts[i][k].late[b-from]...)
 		}
 	}
+	slices.Sort(w.late)
+	merged := w.late
+	for k := w.steps - 1; k >= 0; k-- {
+		words := w.inOrder(b, from, k)
+		if len(merged) == 0 {
+			merged = words
+			continue
+		}
+		n := len(merged) + len(words)
+		to := &w.memory[k%2]
+		*to = slices.Grow((*to)[:0], n)[:n]
+		mergeWords(*to, merged, words)
+		merged = *to
+	}
+	return merged
+}
+
+// inOrder returns a step's words that are not late. The workers' lie side by side, but for the room of late ones.
+func (w *bucketWalk) inOrder(b, from, k int) []uint64 {
+	start, at := -1, 0
+	for i := range w.d.parts {
+		p := &w.d.parts[i][k]
+		if b >= len(p.counts) || p.counts[b] == 0 {
+			continue
+		}
+		end := p.ends[b-from].next
+		words := w.d.words[end-(p.counts[b]-len(p.late[b-from])) : end]
+		if start < 0 {
+			start, at = end-len(words), end
+			continue
+		}
+		if at != end-len(words) {
+			copy(w.d.words[at:], words)
+		}
+		at += len(words)
+	}
+	if start < 0 {
+		return nil
+	}
+	return w.d.words[start:at]
 }
 
 // follow passes over the bucket's words in order.
@@ -361,7 +382,7 @@ func (w *bucketWalk) merge(b, from int) {
 // starts[k+1] is when the chain at step k started, starts[0] the instant at hand: so every step does the same, it takes
 // over the start of the step before, and a first step starts a chain. The types come in no order that a processor could
 // predict, so that is done without a branch; what is rarer follows behind one.
-func (w *bucketWalk) follow() {
+func (w *bucketWalk) follow(words []uint64) {
 	clear(w.isUnclear[:])
 	for at := 0; at < len(w.state); at += w.stride {
 		for k := range w.steps + 1 {
@@ -369,28 +390,27 @@ func (w *bucketWalk) follow() {
 		}
 		w.state[at+w.stride-1] = 0
 	}
-	window := w.d.q.Window
-	if window == 0 || window > longestWait {
-		window = longestWait
-	}
 	stepBits := w.d.stepBits & 63
 	stepMask := uint64(1)<<stepBits - 1
+	window := w.d.q.Window
+	if window == 0 || window > longestWait>>stepBits {
+		window = longestWait >> stepBits
+	}
+	window = window<<stepBits | int64(stepMask)
 	var later [MaxSteps + 1]int64 // -1 for all steps but the first
 	for k := 1; k < len(later); k++ {
 		later[k] = -1
 	}
 	state, stride := w.state, w.stride
-	previous := ^uint64(0)
-	for _, word := range w.merged {
-		if word^previous-1 < stepMask { // the same person and instant, another step
-			w.isUnclear[word>>stepBits&(bucketSize-1)] = true
-		}
-		previous = word
-		k := int(word & stepMask)
-		word >>= stepBits
-		t := int64(word >> bucketBits)
-		s := state[int(word&(bucketSize-1))*stride:]
+	for _, word := range words {
+		p := word & (bucketSize - 1)
+		s := state[int(p)*stride:]
 		s = s[:stride]
+		word >>= bucketBits
+		if word^uint64(s[0])-1 < stepMask { // the same instant, another step
+			w.isUnclear[p] = true
+		}
+		t, k := int64(word), int(word&stepMask)
 		s[0] = t
 		start, old := s[k], s[k+1]
 		now := old
@@ -399,7 +419,7 @@ func (w *bucketWalk) follow() {
 		}
 		s[k+1] = now
 		if (now^old)&later[k] != 0 {
-			w.moved(s, k, t)
+			w.moved(s, k, t>>stepBits)
 		}
 	}
 }
@@ -417,7 +437,7 @@ func (w *bucketWalk) moved(s []int64, k int, t int64) {
 	}
 	s[w.stride-1] = int64(k + 1)
 	best := s[w.best:][:k+1]
-	best[0] = s[k+1]
+	best[0] = s[k+1] >> (w.d.stepBits & 63)
 	copy(best[1:], chain)
 	best[k] = t
 }
