@@ -285,49 +285,66 @@ func (d *dealer) walk(from, to int, totals []int, n int) []*bucketWalk {
 
 // bucketWalk counts the people of one bucket after the other.
 //
-// A person's state is a few int64: starts, one a step and one more; for each step between the first and the last the
-// times, after its first event, of the chain that has come there; and the times of the best chain and how many it has.
+// Times of a person's state are words without the person: of the event at hand, and of the starts of the chains that
+// stand at each step. What is rarely needed lies apart: for each step between the first and the last the times, after its
+// first event, of the chain that has come there; and the times of the best chain and how many it has.
 type bucketWalk struct {
 	d       *dealer
 	out     *tally
 	unclear []uint32
 
-	steps, stride, best int
-	state               []int64
-	isUnclear           [bucketSize]bool
-	late                []uint64
-	memory              [2][]uint64 // for merging
+	steps     int
+	starts    []int64 // by person, one a step and one more
+	chains    []int64 // by person
+	chainLen  int
+	best      int // where in a person's chains the best begins
+	isUnclear [bucketSize]bool
+	late      []uint64
+	memory    [2][]uint64 // for merging
+	shares    [][]uint64
 }
 
 func newBucketWalk(d *dealer) *bucketWalk {
 	n := len(d.q.Steps)
-	w := &bucketWalk{d: d, out: newTally(d.q), steps: n, best: chainAt(n, n-1)}
-	w.stride = w.best + n + 1
-	w.state = make([]int64, bucketSize*w.stride)
+	w := &bucketWalk{d: d, out: newTally(d.q), steps: n, best: chainAt(n - 1)}
+	w.chainLen = w.best + n + 1
+	w.starts = make([]int64, bucketSize*(n+1))
+	w.chains = make([]int64, bucketSize*w.chainLen)
 	return w
 }
 
-// chainAt is where the times of the chain at step k begin in the state of a person.
-func chainAt(steps, k int) int { return steps + 1 + k*(k-1)/2 }
+// chainAt is where among a person's chains that at step k begins.
+func chainAt(k int) int { return k * (k - 1) / 2 }
 
 func (w *bucketWalk) bucket(b, from int) {
+	w.reset()
 	w.follow(w.merge(b, from))
 	first := uint32(b) << bucketBits
 	for p := range bucketSize {
-		s := w.state[p*w.stride : (p+1)*w.stride]
-		switch level := int(s[w.stride-1]); {
+		chains := w.chains[p*w.chainLen : (p+1)*w.chainLen]
+		switch level := int(chains[w.chainLen-1]); {
 		case w.isUnclear[p]:
 			w.unclear = append(w.unclear, first+uint32(p))
 		case level > 0:
-			w.out.add(first+uint32(p), level, s[w.best:w.best+level], 0)
-		case s[1] != neverStarted:
-			w.out.add(first+uint32(p), 1, s[1:2], 0)
+			w.out.add(first+uint32(p), level, chains[w.best:w.best+level], 0)
+		case w.starts[p*(w.steps+1)+1] != neverStarted:
+			w.out.add(first+uint32(p), 1, chains[w.best:w.best+1], 0)
 		}
 	}
 }
 
+func (w *bucketWalk) reset() {
+	clear(w.isUnclear[:])
+	for i := range w.starts {
+		w.starts[i] = neverStarted
+	}
+	for at := w.chainLen - 1; at < len(w.chains); at += w.chainLen {
+		w.chains[at] = 0
+	}
+}
+
 // merge brings the bucket's words into order: the late ones first, then from the last step, which has the fewest, to the
-// first.
+// first. The workers' shares of a step follow each other, so what is there is cut where the next share begins.
 func (w *bucketWalk) merge(b, from int) []uint64 {
 	w.late = w.late[:0]
 	for k := range w.steps {
@@ -338,43 +355,42 @@ func (w *bucketWalk) merge(b, from int) []uint64 {
 	slices.Sort(w.late)
 	merged := w.late
 	for k := w.steps - 1; k >= 0; k-- {
-		words := w.inOrder(b, from, k)
-		if len(merged) == 0 {
-			merged = words
-			continue
+		shares := w.inOrder(b, from, k)
+		n := len(merged)
+		for _, share := range shares {
+			n += len(share)
 		}
-		n := len(merged) + len(words)
-		to := &w.memory[k%2]
-		*to = slices.Grow((*to)[:0], n)[:n]
-		mergeWords(*to, merged, words)
-		merged = *to
+		out := slices.Grow(w.memory[k%2][:0], n)[:n]
+		w.memory[k%2] = out
+		for i, share := range shares {
+			before := len(merged)
+			if i+1 < len(shares) {
+				before, _ = slices.BinarySearch(merged, shares[i+1][0])
+			}
+			n := before + len(share)
+			mergeWords(out[:n], merged[:before], share)
+			out, merged = out[n:], merged[before:]
+		}
+		copy(out, merged) // when there are no shares
+		merged = w.memory[k%2]
 	}
 	return merged
 }
 
-// inOrder returns a step's words that are not late. The workers' lie side by side, but for the room of late ones.
-func (w *bucketWalk) inOrder(b, from, k int) []uint64 {
-	start, at := -1, 0
+// inOrder returns a step's words that are not late, by worker.
+func (w *bucketWalk) inOrder(b, from, k int) [][]uint64 {
+	w.shares = w.shares[:0]
 	for i := range w.d.parts {
 		p := &w.d.parts[i][k]
-		if b >= len(p.counts) || p.counts[b] == 0 {
+		if b >= len(p.counts) {
 			continue
 		}
 		end := p.ends[b-from].next
-		words := w.d.words[end-(p.counts[b]-len(p.late[b-from])) : end]
-		if start < 0 {
-			start, at = end-len(words), end
-			continue
+		if n := p.counts[b] - len(p.late[b-from]); n > 0 {
+			w.shares = append(w.shares, w.d.words[end-n:end])
 		}
-		if at != end-len(words) {
-			copy(w.d.words[at:], words)
-		}
-		at += len(words)
 	}
-	if start < 0 {
-		return nil
-	}
-	return w.d.words[start:at]
+	return w.shares
 }
 
 // follow passes over the bucket's words in order.
@@ -383,13 +399,6 @@ func (w *bucketWalk) inOrder(b, from, k int) []uint64 {
 // over the start of the step before, and a first step starts a chain. The types come in no order that a processor could
 // predict, so that is done without a branch; what is rarer follows behind one.
 func (w *bucketWalk) follow(words []uint64) {
-	clear(w.isUnclear[:])
-	for at := 0; at < len(w.state); at += w.stride {
-		for k := range w.steps + 1 {
-			w.state[at+k] = neverStarted
-		}
-		w.state[at+w.stride-1] = 0
-	}
 	stepBits := w.d.stepBits & 63
 	stepMask := uint64(1)<<stepBits - 1
 	window := w.d.q.Window
@@ -401,10 +410,10 @@ func (w *bucketWalk) follow(words []uint64) {
 	for k := 1; k < len(later); k++ {
 		later[k] = -1
 	}
-	state, stride := w.state, w.stride
+	starts, stride := w.starts, w.steps+1
 	for _, word := range words {
 		p := word & (bucketSize - 1)
-		s := state[int(p)*stride:]
+		s := starts[int(p)*stride:]
 		s = s[:stride]
 		word >>= bucketBits
 		if word^uint64(s[0])-1 < stepMask { // the same instant, another step
@@ -419,25 +428,27 @@ func (w *bucketWalk) follow(words []uint64) {
 		}
 		s[k+1] = now
 		if (now^old)&later[k] != 0 {
-			w.moved(s, k, t>>stepBits)
+			w.moved(int(p), k, now>>stepBits, t>>stepBits)
 		}
 	}
 }
 
-// moved notes that another chain has come to step k, with the event at t.
-func (w *bucketWalk) moved(s []int64, k int, t int64) {
-	chain := s[chainAt(w.steps, k-1):][:k-1]
+// moved notes that another chain has come to person p's step k: it started at start, and the event is at t.
+func (w *bucketWalk) moved(p, k int, start, t int64) {
+	chains := w.chains[p*w.chainLen:][:w.chainLen]
+	chain := chains[chainAt(k-1):][:k-1]
 	if k < w.steps-1 {
-		to := s[chainAt(w.steps, k):][:k]
+		to := chains[chainAt(k):][:k]
 		copy(to, chain)
 		to[k-1] = t
 	}
-	if int(s[w.stride-1]) > k {
+	level := &chains[w.chainLen-1]
+	if int(*level) > k {
 		return
 	}
-	s[w.stride-1] = int64(k + 1)
-	best := s[w.best:][:k+1]
-	best[0] = s[k+1] >> (w.d.stepBits & 63)
+	*level = int64(k + 1)
+	best := chains[w.best:][:k+1]
+	best[0] = start
 	copy(best[1:], chain)
 	best[k] = t
 }
