@@ -26,8 +26,9 @@ import (
 // them.
 
 const (
-	bucketBits = 11 // people of a bucket: 2,048
+	bucketBits = 11
 	bucketSize = 1 << bucketBits
+	maxStarts  = 16 // a power of two above MaxSteps
 
 	neverStarted = math.MinInt64 / 2
 	longestWait  = math.MaxInt64 / 4 // stands for no limit: longer than any span of words, less than the distance to neverStarted
@@ -223,7 +224,7 @@ func (d *dealer) deal(from, to, n int) {
 				after = max(after, d.parts[before][k].most+1)
 			}
 			for b := range p.ends {
-				p.ends[b].last = d.word(after, 0, 0)
+				p.ends[b].last = uint64(after-d.base) << d.stepBits << bucketBits
 			}
 			for _, run := range p.runs {
 				for c := range run {
@@ -234,22 +235,18 @@ func (d *dealer) deal(from, to, n int) {
 	})
 }
 
-func (d *dealer) word(t int64, person uint32, k int) uint64 {
-	return (uint64(t-d.base)<<(d.stepBits&63)|uint64(k))<<bucketBits | uint64(person&(bucketSize-1))
-}
-
 // dealChunk writes the words of one chunk. Late ones go to lists of their own, so that all others of a bucket and step
 // are in order.
 func (d *dealer) dealChunk(p *part, c *Chunk, k, from int) {
 	all, first := d.all(c, k), uint32(from)
-	words, ends := d.words, p.ends
+	words, ends, base, stepBits, step := d.words, p.ends, d.base, d.stepBits&63, uint64(k)<<bucketBits
 	times := c.Time[:len(c.Person)]
 	for i, person := range c.Person {
 		b := person>>bucketBits - first
 		if uint(b) >= uint(len(ends)) || !all && !d.counts(c, i, k) {
 			continue
 		}
-		word, e := d.word(times[i], person, k), &ends[b]
+		word, e := uint64(times[i]-base)<<stepBits<<bucketBits|step|uint64(person&(bucketSize-1)), &ends[b]
 		if word < e.last {
 			p.late[b] = append(p.late[b], word)
 			continue
@@ -293,22 +290,23 @@ type bucketWalk struct {
 	out     *tally
 	unclear []uint32
 
-	steps     int
-	starts    []int64 // by person, one a step and one more
-	chains    []int64 // by person
-	chainLen  int
-	best      int // where in a person's chains the best begins
-	isUnclear [bucketSize]bool
-	late      []uint64
-	memory    [2][]uint64 // for merging
-	shares    [][]uint64
+	steps      int
+	starts     *[bucketSize * maxStarts]int64 // by person, 1<<startsBits each
+	startsBits int
+	chains     []int64 // by person
+	chainLen   int
+	best       int // where in a person's chains the best begins
+	isUnclear  [bucketSize]bool
+	late       []uint64
+	memory     [2][]uint64 // for merging
+	shares     [][]uint64
 }
 
 func newBucketWalk(d *dealer) *bucketWalk {
 	n := len(d.q.Steps)
 	w := &bucketWalk{d: d, out: newTally(d.q), steps: n, best: chainAt(n - 1)}
 	w.chainLen = w.best + n + 1
-	w.starts = make([]int64, bucketSize*(n+1))
+	w.starts, w.startsBits = new([bucketSize * maxStarts]int64), bits.Len(uint(n))
 	w.chains = make([]int64, bucketSize*w.chainLen)
 	return w
 }
@@ -327,7 +325,7 @@ func (w *bucketWalk) bucket(b, from int) {
 			w.unclear = append(w.unclear, first+uint32(p))
 		case level > 0:
 			w.out.add(first+uint32(p), level, chains[w.best:w.best+level], 0)
-		case w.starts[p*(w.steps+1)+1] != neverStarted:
+		case w.starts[p<<w.startsBits+1] != neverStarted:
 			w.out.add(first+uint32(p), 1, chains[w.best:w.best+1], 0)
 		}
 	}
@@ -335,7 +333,7 @@ func (w *bucketWalk) bucket(b, from int) {
 
 func (w *bucketWalk) reset() {
 	clear(w.isUnclear[:])
-	for i := range w.starts {
+	for i := range bucketSize << w.startsBits {
 		w.starts[i] = neverStarted
 	}
 	for at := w.chainLen - 1; at < len(w.chains); at += w.chainLen {
@@ -406,29 +404,30 @@ func (w *bucketWalk) follow(words []uint64) {
 		window = longestWait >> stepBits
 	}
 	window = window<<stepBits | int64(stepMask)
-	var later [MaxSteps + 1]int64 // -1 for all steps but the first
+	var later [maxStarts]int64 // -1 for all steps but the first
 	for k := 1; k < len(later); k++ {
 		later[k] = -1
 	}
-	starts, stride := w.starts, w.steps+1
+	starts, startsBits := w.starts, w.startsBits&63
 	for _, word := range words {
-		p := word & (bucketSize - 1)
-		s := starts[int(p)*stride:]
-		s = s[:stride]
+		p := int(word & (bucketSize - 1))
 		word >>= bucketBits
-		if word^uint64(s[0])-1 < stepMask { // the same instant, another step
+		t, k := int64(word), int(word&stepMask)
+		at := p << startsBits // by masks the compiler sees that all lies within
+		here := &starts[at&(len(starts)-1)]
+		if uint64(t^*here)-1 < stepMask { // the same instant, another step
 			w.isUnclear[p] = true
 		}
-		t, k := int64(word), int(word&stepMask)
-		s[0] = t
-		start, old := s[k], s[k+1]
+		*here = t
+		start, to := starts[(at+k)&(len(starts)-1)], &starts[(at+k+1)&(len(starts)-1)]
+		old := *to
 		now := old
 		if t-start <= window {
 			now = start
 		}
-		s[k+1] = now
-		if (now^old)&later[k] != 0 {
-			w.moved(int(p), k, now>>stepBits, t>>stepBits)
+		*to = now
+		if (now^old)&later[k&(maxStarts-1)] != 0 {
+			w.moved(p, k, now>>stepBits, t>>stepBits)
 		}
 	}
 }
