@@ -5,8 +5,6 @@ import (
 	"math"
 	"math/bits"
 	"runtime"
-	"slices"
-	"sort"
 	"sync"
 
 	"github.com/RoaringBitmap/roaring/v2"
@@ -16,8 +14,8 @@ import (
 
 // This file computes the common funnel, in order and without a breakdown, without sorting the events by person.
 //
-// Events are dealt out to buckets of people that are next to each other, as one word each: time, person within the
-// bucket, step. That is stable, so each step's words come in nearly the order of time. A bucket's steps are merged, and
+// Events are dealt out to buckets of people that are next to each other, as one word each: time, step, person within the
+// bucket. That is stable, so each step's words come in nearly the order of time. A bucket's steps are merged, and
 // one pass over them keeps for each person the chains that have come to each step: of all chains at a step the one that
 // started last has the longest left, so it is enough to keep that one. A bucket's words and people fit the processor's
 // cache, where the whole data set's do not.
@@ -26,15 +24,16 @@ import (
 // them.
 
 const (
-	bucketBits = 11 // people of a bucket: 2,048
+	bucketBits = 11
 	bucketSize = 1 << bucketBits
+	maxStarts  = 16 // a power of two above MaxSteps
 
 	neverStarted = math.MinInt64 / 2
 	longestWait  = math.MaxInt64 / 4 // stands for no limit: longer than any span of words, less than the distance to neverStarted
 )
 
-// maxDealt bounds the words that are dealt out at a time: 128 MiB. More people than fit take several passes.
-var maxDealt = 16 << 20
+// maxDealt bounds the words that are dealt out at a time: 256 MiB. More people than fit take several passes.
+var maxDealt = 32 << 20
 
 // dealtWords keeps the memory for the next funnel: to get it from the system costs a fifth of a funnel. The garbage
 // collector takes what is not used.
@@ -163,21 +162,18 @@ func (d *dealer) count() (totals []int) {
 }
 
 func (d *dealer) countChunk(p *part, c *Chunk, k int) {
-	if need := int(slices.Max(c.Person)>>bucketBits) + 1; need > len(p.counts) {
-		p.counts = append(p.counts, make([]int, need-len(p.counts))...)
-	}
-	counts := p.counts
-	if d.all(c, k) {
-		for _, person := range c.Person {
-			counts[person>>bucketBits]++
-		}
-		return
-	}
+	counts, all := p.counts, d.all(c, k)
 	for i, person := range c.Person {
-		if d.counts(c, i, k) {
-			counts[person>>bucketBits]++
+		if !all && !d.counts(c, i, k) {
+			continue
 		}
+		b := int(person >> bucketBits)
+		if b >= len(counts) {
+			counts = append(counts, make([]int, b+1-len(counts))...)
+		}
+		counts[b]++
 	}
+	p.counts = counts
 }
 
 // all reports whether every event of the chunk counts.
@@ -226,7 +222,7 @@ func (d *dealer) deal(from, to, n int) {
 				after = max(after, d.parts[before][k].most+1)
 			}
 			for b := range p.ends {
-				p.ends[b].last = d.word(after, 0, 0)
+				p.ends[b].last = uint64(after-d.base) << d.stepBits << bucketBits
 			}
 			for _, run := range p.runs {
 				for c := range run {
@@ -237,22 +233,18 @@ func (d *dealer) deal(from, to, n int) {
 	})
 }
 
-func (d *dealer) word(t int64, person uint32, k int) uint64 {
-	return (uint64(t-d.base)<<bucketBits|uint64(person&(bucketSize-1)))<<(d.stepBits&63) | uint64(k)
-}
-
 // dealChunk writes the words of one chunk. Late ones go to lists of their own, so that all others of a bucket and step
 // are in order.
 func (d *dealer) dealChunk(p *part, c *Chunk, k, from int) {
 	all, first := d.all(c, k), uint32(from)
-	words, ends := d.words, p.ends
+	words, ends, base, stepBits, step := d.words, p.ends, d.base, d.stepBits&63, uint64(k)<<bucketBits
 	times := c.Time[:len(c.Person)]
 	for i, person := range c.Person {
 		b := person>>bucketBits - first
 		if uint(b) >= uint(len(ends)) || !all && !d.counts(c, i, k) {
 			continue
 		}
-		word, e := d.word(times[i], person, k), &ends[b]
+		word, e := uint64(times[i]-base)<<stepBits<<bucketBits|step|uint64(person&(bucketSize-1)), &ends[b]
 		if word < e.last {
 			p.late[b] = append(p.late[b], word)
 			continue
@@ -284,200 +276,4 @@ func (d *dealer) walk(from, to int, totals []int, n int) []*bucketWalk {
 		}
 	})
 	return walks
-}
-
-// bucketWalk counts the people of one bucket after the other.
-//
-// A person's state is a few int64: starts, one a step and one more; for each step between the first and the last the
-// times, after its first event, of the chain that has come there; and the times of the best chain and how many it has.
-type bucketWalk struct {
-	d       *dealer
-	out     *tally
-	unclear []uint32
-
-	steps, stride, best int
-	state               []int64
-	isUnclear           [bucketSize]bool
-	merged, spare       []uint64
-}
-
-func newBucketWalk(d *dealer) *bucketWalk {
-	n := len(d.q.Steps)
-	w := &bucketWalk{d: d, out: newTally(d.q), steps: n, best: chainAt(n, n-1)}
-	w.stride = w.best + n + 1
-	w.state = make([]int64, bucketSize*w.stride)
-	return w
-}
-
-// chainAt is where the times of the chain at step k begin in the state of a person.
-func chainAt(steps, k int) int { return steps + 1 + k*(k-1)/2 }
-
-func (w *bucketWalk) bucket(b, from int) {
-	w.merge(b, from)
-	w.follow()
-	first := uint32(b) << bucketBits
-	for p := range bucketSize {
-		s := w.state[p*w.stride : (p+1)*w.stride]
-		switch level := int(s[w.stride-1]); {
-		case w.isUnclear[p]:
-			w.unclear = append(w.unclear, first+uint32(p))
-		case level > 0:
-			w.out.add(first+uint32(p), level, s[w.best:w.best+level], 0)
-		case s[1] != neverStarted:
-			w.out.add(first+uint32(p), 1, s[1:2], 0)
-		}
-	}
-}
-
-// merge brings the bucket's words into order: the late ones first, then from the last step, which has the fewest, to the
-// first.
-func (w *bucketWalk) merge(b, from int) {
-	late := w.merged[:0]
-	for _, parts := range w.d.parts {
-		for k := range parts {
-			late = append(late, parts[k].late[b-from]...)
-		}
-	}
-	slices.Sort(late)
-	w.merged = late
-	for k := w.steps - 1; k >= 0; k-- {
-		for i := range w.d.parts {
-			p := &w.d.parts[i][k]
-			if b >= len(p.counts) {
-				continue
-			}
-			end := p.ends[b-from].next
-			words := w.d.words[end-(p.counts[b]-len(p.late[b-from])) : end]
-			n := len(w.merged) + len(words)
-			w.spare = slices.Grow(w.spare[:0], n)[:n]
-			mergeWords(w.spare, w.merged, words)
-			w.merged, w.spare = w.spare, w.merged
-		}
-	}
-}
-
-// follow passes over the bucket's words in order.
-//
-// starts[k+1] is when the chain at step k started, starts[0] the instant at hand: so every step does the same, it takes
-// over the start of the step before, and a first step starts a chain. The types come in no order that a processor could
-// predict, so that is done without a branch; what is rarer follows behind one.
-func (w *bucketWalk) follow() {
-	clear(w.isUnclear[:])
-	for at := 0; at < len(w.state); at += w.stride {
-		for k := range w.steps + 1 {
-			w.state[at+k] = neverStarted
-		}
-		w.state[at+w.stride-1] = 0
-	}
-	window := w.d.q.Window
-	if window == 0 || window > longestWait {
-		window = longestWait
-	}
-	stepBits := w.d.stepBits & 63
-	stepMask := uint64(1)<<stepBits - 1
-	var later [MaxSteps + 1]int64 // -1 for all steps but the first
-	for k := 1; k < len(later); k++ {
-		later[k] = -1
-	}
-	state, stride := w.state, w.stride
-	previous := ^uint64(0)
-	for _, word := range w.merged {
-		if word^previous-1 < stepMask { // the same person and instant, another step
-			w.isUnclear[word>>stepBits&(bucketSize-1)] = true
-		}
-		previous = word
-		k := int(word & stepMask)
-		word >>= stepBits
-		t := int64(word >> bucketBits)
-		s := state[int(word&(bucketSize-1))*stride:]
-		s = s[:stride]
-		s[0] = t
-		start, old := s[k], s[k+1]
-		now := old
-		if t-start <= window {
-			now = start
-		}
-		s[k+1] = now
-		if (now^old)&later[k] != 0 {
-			w.moved(s, k, t)
-		}
-	}
-}
-
-// moved notes that another chain has come to step k, with the event at t.
-func (w *bucketWalk) moved(s []int64, k int, t int64) {
-	chain := s[chainAt(w.steps, k-1):][:k-1]
-	if k < w.steps-1 {
-		to := s[chainAt(w.steps, k):][:k]
-		copy(to, chain)
-		to[k-1] = t
-	}
-	if int(s[w.stride-1]) > k {
-		return
-	}
-	s[w.stride-1] = int64(k + 1)
-	best := s[w.best:][:k+1]
-	best[0] = s[k+1]
-	copy(best[1:], chain)
-	best[k] = t
-}
-
-// mergeWords merges two ordered lists into out. Which word comes next cannot be predicted, so there is no branch on it;
-// and as each waits for the one before, the two halves are merged side by side.
-func mergeWords(out, a, b []uint64) {
-	half := (len(a) + len(b)) / 2
-	i := half - sort.Search(min(half, len(b)), func(j int) bool { return half-j-1 < len(a) && a[half-j-1] <= b[j] })
-	low, high := merger{out[:half], a[:i], b[:half-i]}, merger{out[half:], a[i:], b[half-i:]}
-	for n := min(low.steps(), high.steps()); n > 0; n = min(low.steps(), high.steps()) {
-		low1, low2, lowOut := low.a, low.b, low.out[:n]
-		high1, high2, highOut := high.a, high.b, high.out[:n]
-		i1, i2, j1, j2 := 0, 0, 0, 0
-		for o := range lowOut {
-			x, y := low1[i1], low2[i2]
-			u, v := high1[j1], high2[j2]
-			lowOut[o], highOut[o] = min(x, y), min(u, v)
-			c, e := 0, 0
-			if x <= y {
-				c = 1
-			}
-			if u <= v {
-				e = 1
-			}
-			i1 += c
-			i2 += 1 - c
-			j1 += e
-			j2 += 1 - e
-		}
-		low.skip(i1, i2)
-		high.skip(j1, j2)
-	}
-	low.finish()
-	high.finish()
-}
-
-// merger is a merge under way.
-type merger struct{ out, a, b []uint64 }
-
-// steps is how many words can be written before a list may be at its end.
-func (m *merger) steps() int { return min(len(m.a), len(m.b)) }
-
-func (m *merger) skip(a, b int) { m.out, m.a, m.b = m.out[a+b:], m.a[a:], m.b[b:] }
-
-func (m *merger) finish() {
-	for len(m.a) > 0 && len(m.b) > 0 {
-		i, j := 0, 0
-		for o := range m.out[:m.steps()] {
-			x, y := m.a[i], m.b[j]
-			m.out[o] = min(x, y)
-			c := 0
-			if x <= y {
-				c = 1
-			}
-			i += c
-			j += 1 - c
-		}
-		m.skip(i, j)
-	}
-	copy(m.out, m.a)
-	copy(m.out[len(m.a):], m.b)
 }

@@ -124,7 +124,7 @@ func (d *trendDealer) run(r Range, people rowSet, slots slotMap) {
 	}
 	for from := 0; from < len(totals); {
 		to, n := from, 0
-		for to < len(totals) && (to == from || n+totals[to] <= 2*maxDealt) {
+		for to < len(totals) && (to == from || n+totals[to] <= maxDealt) {
 			n += totals[to]
 			to++
 		}

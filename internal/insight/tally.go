@@ -6,15 +6,17 @@ import (
 	"github.com/RoaringBitmap/roaring/v2"
 
 	"github.com/embedcdp/cdp/internal/insight/table"
+	"github.com/embedcdp/cdp/internal/parallel"
 )
 
 // tally gathers people's levels into a FunnelResult.
 type tally struct {
 	q      *Funnel
 	levels [MaxSteps + 1]int64             // people whose highest step it is
-	lists  [MaxSteps + 1][]uint32          // who they are
-	gaps   [2][MaxSteps]([]int64)          // durations from the previous and from the first step
+	lists  [MaxSteps + 1]pieces[uint32]    // who they are
 	groups map[uint32]*[MaxSteps + 1]int64 // levels by group code
+
+	fromPrevious, fromFirst [MaxSteps]pieces[int64] // durations; the second step's are in fromPrevious only
 }
 
 func newTally(q *Funnel) *tally { return &tally{q: q, groups: map[uint32]*[MaxSteps + 1]int64{}} }
@@ -25,12 +27,14 @@ func (t *tally) add(person uint32, level int, times []int64, code uint32) {
 	}
 	t.levels[level]++
 	if t.q.Lists {
-		t.lists[level] = append(t.lists[level], person)
+		t.lists[level].add(person)
 	}
 	if t.q.Times {
 		for k := 1; k < level; k++ {
-			t.gaps[0][k] = append(t.gaps[0][k], times[k]-times[k-1])
-			t.gaps[1][k] = append(t.gaps[1][k], times[k]-times[0])
+			t.fromPrevious[k].add(times[k] - times[k-1])
+			if k > 1 {
+				t.fromFirst[k].add(times[k] - times[0])
+			}
 		}
 	}
 	if t.q.GroupName != nil {
@@ -43,16 +47,15 @@ func (t *tally) add(person uint32, level int, times []int64, code uint32) {
 	}
 }
 
-// merge adds what a worker of higher rows has tallied.
+// merge adds what another has tallied, who is not to be used any more.
 func (t *tally) merge(o *tally) {
 	for level, n := range o.levels {
 		t.levels[level] += n
-		t.lists[level] = append(t.lists[level], o.lists[level]...)
+		t.lists[level].take(&o.lists[level])
 	}
-	for i := range o.gaps {
-		for k := range o.gaps[i] {
-			t.gaps[i][k] = append(t.gaps[i][k], o.gaps[i][k]...)
-		}
+	for k := range t.fromPrevious {
+		t.fromPrevious[k].take(&o.fromPrevious[k])
+		t.fromFirst[k].take(&o.fromFirst[k])
 	}
 	for code, levels := range o.groups {
 		g := t.groups[code]
@@ -73,28 +76,50 @@ func (t *tally) result() *FunnelResult {
 	}
 	steps := len(t.q.Steps)
 	r := &FunnelResult{Order: order, Steps: make([]StepResult, steps)}
-	reached := cumulate(&t.levels, steps)
-	var above *roaring.Bitmap
-	for k := steps - 1; k >= 0; k-- {
-		s := &r.Steps[k]
-		s.Name, s.People = t.q.Steps[k].Name, reached[k]
-		if t.q.Lists {
-			s.Dropped = roaring.New()
-			s.Dropped.AddMany(t.lists[k+1])
-			s.Reached = s.Dropped.Clone()
-			if above == nil {
-				s.Dropped = roaring.New()
-			} else {
-				s.Reached.Or(above)
-			}
-			above = s.Reached
-		}
-		if t.q.Times {
-			s.FromPrevious, s.FromFirst = timesOf(t.gaps[0][k]), timesOf(t.gaps[1][k])
-		}
+	for k, people := range cumulate(&t.levels, steps) {
+		r.Steps[k].Name, r.Steps[k].People = t.q.Steps[k].Name, people
+	}
+	if parts := []func(*FunnelResult){t.people, t.times}; t.q.Workers > 1 {
+		parallel.Do(len(parts), func(i int) { parts[i](r) })
+	} else {
+		t.people(r)
+		t.times(r)
 	}
 	t.breakdown(r)
 	return r
+}
+
+func (t *tally) people(r *FunnelResult) {
+	if !t.q.Lists {
+		return
+	}
+	above := roaring.New()
+	for k := len(r.Steps) - 1; k >= 0; k-- {
+		s := &r.Steps[k]
+		highest := roaring.New()
+		for _, people := range append(t.lists[k+1].full, t.lists[k+1].last) {
+			highest.AddMany(people)
+		}
+		s.Reached = roaring.Or(highest, above)
+		s.Dropped = highest
+		if k == len(r.Steps)-1 {
+			s.Dropped = roaring.New()
+		}
+		above = s.Reached
+	}
+}
+
+func (t *tally) times(r *FunnelResult) {
+	if !t.q.Times {
+		return
+	}
+	for k := 1; k < len(r.Steps); k++ {
+		s := &r.Steps[k]
+		s.FromPrevious = timesOf(t.fromPrevious[k].all())
+		if s.FromFirst = s.FromPrevious; k > 1 {
+			s.FromFirst = timesOf(t.fromFirst[k].all())
+		}
+	}
 }
 
 // cumulate turns "whose highest step it is" into "who reached it".
