@@ -263,6 +263,35 @@ func (e *Engine) load(ctx context.Context) error {
 	if err := e.checkFormat(ctx); err != nil {
 		return err
 	}
+	for {
+		newest := e.newest(ctx)
+		err := e.loadOnce(ctx)
+		if !errors.Is(err, ErrDamaged) || e.newest(ctx) == newest {
+			return err
+		}
+		if e.state != nil { // another engine has written a checkpoint meanwhile, and deleted what was read here
+			e.state.Stop()
+			e.state = nil
+		}
+	}
+}
+
+// newest is the sequence of the newest checkpoint, 0 when there is none.
+func (e *Engine) newest(ctx context.Context) (sequence uint64) {
+	_ = e.store.View(ctx, func(r store.Reader) error { // what is wrong with the store is for others to say
+		from, to := e.keys.Checkpoints()
+		for p, err := range r.Scan(from, to) {
+			if err != nil {
+				return err
+			}
+			sequence, _ = e.keys.ParseCheckpoint(p.Key)
+		}
+		return nil
+	})
+	return sequence
+}
+
+func (e *Engine) loadOnce(ctx context.Context) error {
 	c := &e.checkpoint
 	manifests, first, problems, err := c.readManifests(ctx, e)
 	if err != nil {
