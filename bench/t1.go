@@ -24,6 +24,9 @@ func windows(ctx context.Context, b *Bench, emit func(Result)) error {
 		if err := saveSegments(ctx, c, segments); err != nil {
 			return err
 		}
+		if _, err := c.Track(ctx, b.Data.Event(0)); err != nil { // a duplicate: to see that, it waits until the ids seen are gathered
+			return err
+		}
 		if b.only["t2"] {
 			r, err := t2(ctx, b, c, clock, segments)
 			if err != nil {
