@@ -2,6 +2,7 @@ package cdp
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -53,6 +54,9 @@ func first(config []Config) Config {
 func New(st store.Store, config Config) (*Client, error) {
 	if err := config.validate(); err != nil {
 		return nil, err
+	}
+	if st == nil {
+		return nil, errNoStore
 	}
 	cfg := config.withDefaults()
 	e, err := engine.Open(context.Background(), st, engine.Options{Portal: cfg.Portal, Now: cfg.Now,
@@ -134,3 +138,5 @@ func (c *Client) read(ctx context.Context, verb string, fn func(*fold.State)) er
 // NextDue returns the next instant at which something happens by itself: a segment exit, a journey timer, a message to
 // be tried again. Tests move their clock to it.
 func (c *Client) NextDue() (at time.Time, ok bool) { return c.sender.NextDue() }
+
+var errNoStore = errors.New("cdp: the store is nil: give one, such as memstore.New(), or use Open for a file")

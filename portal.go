@@ -51,4 +51,9 @@ func (p Portal) Settings(ctx context.Context) (Settings, error) {
 }
 
 // Portals returns the names of the portals in a store, in order.
-func Portals(ctx context.Context, st store.Store) ([]string, error) { return engine.Portals(ctx, st) }
+func Portals(ctx context.Context, st store.Store) ([]string, error) {
+	if st == nil {
+		return nil, errNoStore
+	}
+	return engine.Portals(ctx, st)
+}

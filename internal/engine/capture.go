@@ -61,7 +61,7 @@ type capturing struct {
 	encoded chan made // gets one
 	since   int64     // log bytes that the checkpoint covers
 	made
-	marked bool // it is encoded, and a marker names what it leaves
+	marked bool // a marker in the store names what it leaves
 }
 
 // guard holds changes back once a key has another value than it should.
@@ -153,15 +153,17 @@ func marshal(m manifest) []byte {
 // at the end what makes it count.
 func (c *checkpointer) next(e *Engine, enough int) (side []change) {
 	u := c.under
-	if !u.marked {
+	if u.manifest.key == nil {
 		select {
 		case u.made = <-u.encoded:
 		default:
 			return nil
 		}
+	}
+	if !u.marked {
 		marker := marshal(manifest{Sequence: u.sequence, Parts: u.parts, Tables: u.tables})
 		side = append(side, change{key: e.keys.Checkpoint(0), value: record.Seal(marker, 0)})
-		u.marked = true
+		c.after = append(c.after, func() { u.marked = true })
 	}
 	n := 0
 	for size := 0; n < len(u.pieces) && size < enough; n++ {
