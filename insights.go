@@ -3,6 +3,7 @@ package cdp
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"math"
@@ -113,13 +114,30 @@ func reportOf[R interface{ Table() *table.Table }, C chart.Chart](title string, 
 
 // WriteCSV writes the numbers: RFC 4180, times in RFC 3339, ratios as fractions, absent cells empty. Texts that a
 // spreadsheet would take for a formula get an apostrophe in front.
-func (r Report) WriteCSV(w io.Writer) error { return r.table().WriteCSV(w) }
+func (r Report) WriteCSV(w io.Writer) error {
+	if r.table == nil {
+		return errNoReport
+	}
+	return r.table().WriteCSV(w)
+}
 
 // WriteJSON writes the numbers as {"columns":[{"name","kind","unit"}],"rows":[[…]]}.
-func (r Report) WriteJSON(w io.Writer) error { return r.table().WriteJSON(w) }
+func (r Report) WriteJSON(w io.Writer) error {
+	if r.table == nil {
+		return errNoReport
+	}
+	return r.table().WriteJSON(w)
+}
 
 // WriteSVG draws the report. The picture scales down to a phone's width.
-func (r Report) WriteSVG(w io.Writer) error { return chart.WriteSVG(w, r.chart(), chart.Options{}) }
+func (r Report) WriteSVG(w io.Writer) error {
+	if r.chart == nil {
+		return errNoReport
+	}
+	return chart.WriteSVG(w, r.chart(), chart.Options{})
+}
+
+var errNoReport = errors.New("cdp: the report is empty: it comes from a verb of Insights, such as Trend, that returned no error")
 
 // TrendReport is the answer to a Trend.
 type TrendReport struct {
@@ -527,6 +545,9 @@ func (i Insights) WriteHTML(ctx context.Context, w io.Writer, d Dashboard) error
 	for _, s := range d.Sections {
 		sec := chart.Section{Title: s.Title, Text: s.Text}
 		for _, r := range s.Reports {
+			if r.chart == nil {
+				return errNoReport
+			}
 			sec.Charts = append(sec.Charts, r.chart())
 		}
 		page.Sections = append(page.Sections, sec)
