@@ -191,7 +191,7 @@ func (r *run) haveEvent(typ string) Set {
 		for k := range ev.chunks() {
 			for _, row := range ev.people(k) {
 				if whose != nil {
-					row = whose[row]
+					row = whose.Of(row)
 				}
 				out.Add(row)
 			}

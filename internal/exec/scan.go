@@ -4,6 +4,7 @@ import (
 	"math/bits"
 
 	"github.com/embedcdp/cdp/internal/column"
+	"github.com/embedcdp/cdp/internal/identity"
 	"github.com/embedcdp/cdp/internal/plan"
 	"github.com/embedcdp/cdp/internal/value"
 )
@@ -16,7 +17,7 @@ type scan struct {
 	conds  []cond
 	unless cond // events for which it is true do not count; nil for none
 	rows   Set  // people; nil for all, when a test for each event would not pay
-	whose  []uint32
+	whose  identity.Canonicals
 	early  bool // conditions look at the person
 }
 
@@ -142,7 +143,7 @@ func (g *gatherer) chunk(k int, whole bool) *hits {
 	if g.whose != nil && (g.early || g.all(whole)) {
 		g.mine = room(g.mine, len(people))
 		for i, row := range people {
-			g.mine[i] = g.whose[row]
+			g.mine[i] = g.whose.Of(row)
 		}
 		f.who = g.mine
 	}
@@ -204,7 +205,7 @@ func (g *gatherer) compact(people []uint32, chosen []uint64) (n int) {
 			i := w<<6 | bits.TrailingZeros64(word)
 			row := people[i]
 			if whose != nil {
-				row = whose[row]
+				row = whose.Of(row)
 			}
 			if rows == nil || rows[row>>6]>>(row&63)&1 != 0 {
 				pos[n], who[n] = uint16(i), row
@@ -222,7 +223,7 @@ func (g *gatherer) sift(people []uint32) (n int) {
 	if rows == nil {
 		for i, row := range people {
 			if whose != nil {
-				row = whose[row]
+				row = whose.Of(row)
 			}
 			pos[i], who[i] = uint16(i), row
 		}
@@ -230,7 +231,7 @@ func (g *gatherer) sift(people []uint32) (n int) {
 	}
 	for i, row := range people {
 		if whose != nil {
-			row = whose[row]
+			row = whose.Of(row)
 		}
 		pos[n], who[n] = uint16(i), row
 		n += int(rows[row>>6] >> (row & 63) & 1)

@@ -7,6 +7,7 @@ import (
 
 	"github.com/embedcdp/cdp/internal/celenv"
 	"github.com/embedcdp/cdp/internal/column"
+	"github.com/embedcdp/cdp/internal/identity"
 	"github.com/embedcdp/cdp/internal/value"
 )
 
@@ -18,7 +19,7 @@ type Source interface {
 	// People are the canonical rows that the question is about.
 	People() Set
 	// Canonical says whose each row is now; nil when every row is its own.
-	Canonical() []uint32
+	Canonical() identity.Canonicals
 	// Segment are the members of a segment; nil is nobody. Rows outside People are ignored.
 	Segment(name string) *roaring.Bitmap
 	// Attr is the column of a profile attribute by canonical row, nil when there is none. It may be shorter than Rows.

@@ -13,6 +13,7 @@ import (
 
 	"github.com/embedcdp/cdp/internal/celenv"
 	"github.com/embedcdp/cdp/internal/column"
+	"github.com/embedcdp/cdp/internal/identity"
 	"github.com/embedcdp/cdp/internal/roweval"
 	"github.com/embedcdp/cdp/internal/schema"
 	"github.com/embedcdp/cdp/internal/value"
@@ -264,11 +265,17 @@ func kindOf(t schema.Type) column.Kind {
 
 func (w *world) Rows() int   { return len(w.people) }
 func (w *world) People() Set { return w.ask }
-func (w *world) Canonical() []uint32 {
+func (w *world) Canonical() identity.Canonicals {
 	if !w.linked {
 		return nil
 	}
-	return w.whose
+	var out identity.Canonicals
+	for len(w.whose) > len(out)*len(out[0]) {
+		page := new([len(out[0])]uint32)
+		copy(page[:], w.whose[len(out)*len(page):])
+		out = append(out, page)
+	}
+	return out
 }
 func (w *world) Segment(name string) *roaring.Bitmap {
 	rows := roaring.New()

@@ -23,7 +23,6 @@ func (s *State) Freeze(d celenv.Deps, lists bool) *State {
 	f := &State{past: s.past, freezing: s.freezing, Position: s.Position, Now: s.Now, Digest: s.Digest, Sequence: s.Sequence, Settings: s.Settings, Catalogue: s.Catalogue,
 		ids: s.ids.Freeze(), kinds: slices.Clip(s.kinds), kindCode: maps.Clone(s.kindCode),
 		attrs: map[string]*attribute{}, typeNamed: map[string]*eventType{}, segNamed: map[string]*segment{}, objects: map[string]*objectType{}}
-	f.people.copy(s)
 	for _, name := range d.Attrs {
 		if a := s.attrs[name]; a != nil {
 			f.attrs[name] = &attribute{name: name, decl: a.decl, now: a.now.Freeze()}

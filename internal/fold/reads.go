@@ -6,6 +6,7 @@ import (
 	"iter"
 	"maps"
 	"math"
+	mathbits "math/bits"
 	"slices"
 
 	"github.com/RoaringBitmap/roaring/v2"
@@ -65,9 +66,11 @@ func (s *State) Visitors() int  { return s.ids.Profiles() - s.ids.Customers() }
 // Profiles yields every canonical row: customers, or visitors that belong to none.
 func (s *State) Profiles(visitors bool) iter.Seq[uint32] {
 	return func(yield func(uint32) bool) {
-		for row := range uint32(s.ids.Rows()) {
-			if s.ids.Canonical(row) == row && s.ids.IsCustomer(row) != visitors && !yield(row) {
-				return
+		for w, word := range s.ids.People(visitors) {
+			for ; word != 0; word &= word - 1 {
+				if !yield(uint32(w<<6 | mathbits.TrailingZeros64(word))) {
+					return
+				}
 			}
 		}
 	}
@@ -77,8 +80,8 @@ func (s *State) Profiles(visitors bool) iter.Seq[uint32] {
 func (s *State) Rows() int                   { return s.ids.Rows() }
 func (s *State) Canonical(row uint32) uint32 { return s.ids.Canonical(row) }
 
-// Canonicals returns whom each row belongs to now, nil when every row is its own. The slice does not change afterwards.
-func (s *State) Canonicals() []uint32 { return s.ids.Canonicals() }
+// Canonicals returns whom each row belongs to now, nil when every row is its own.
+func (s *State) Canonicals() identity.Canonicals { return s.ids.Canonicals() }
 
 // Attributes returns a person's attributes by name.
 func (s *State) Attributes(row uint32) map[string]value.Value {

@@ -1,13 +1,12 @@
 package fold
 
 import (
-	"sync"
-
 	"github.com/RoaringBitmap/roaring/v2"
 
 	"github.com/embedcdp/cdp/internal/celenv"
 	"github.com/embedcdp/cdp/internal/column"
 	"github.com/embedcdp/cdp/internal/exec"
+	"github.com/embedcdp/cdp/internal/identity"
 )
 
 // question gives package exec the data of the state, for one condition about customers or visitors at one instant. It
@@ -19,11 +18,11 @@ type question struct {
 	is       func(row uint32) bool // the oracle
 }
 
-func (q question) People() exec.Set          { return q.people.of(q.State, q.visitors) }
-func (q question) Canonical() []uint32       { return q.ids.Canonicals() }
-func (q question) Calendar() celenv.Calendar { return celenv.CalendarOf(q.Catalogue) }
-func (q question) Now() int64                { return q.at }
-func (q question) True(row uint32) bool      { return q.is(row) }
+func (q question) People() exec.Set               { return q.ids.People(q.visitors) }
+func (q question) Canonical() identity.Canonicals { return q.ids.Canonicals() }
+func (q question) Calendar() celenv.Calendar      { return celenv.CalendarOf(q.Catalogue) }
+func (q question) Now() int64                     { return q.at }
+func (q question) True(row uint32) bool           { return q.is(row) }
 func (q question) Versions(typ, id string) []int64 {
 	o := q.objects[typ]
 	if o == nil {
@@ -70,40 +69,6 @@ func (q question) Events(typ string) *exec.Events {
 			}
 			return nil
 		}}
-}
-
-// people keeps who is a customer and who a visitor, as sets, from one question to the next. It has a lock of its own, since
-// readers ask while they share the state.
-type people struct {
-	mu        sync.Mutex
-	rows      int // when they were made; a new row, user id or link makes them anew
-	groups    int
-	customers int
-	sets      [2]exec.Set // customers, visitors
-}
-
-func (p *people) of(s *State, visitors bool) exec.Set {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	rows, groups, customers := s.ids.Rows(), s.ids.Profiles(), s.ids.Customers()
-	if p.sets[0] == nil || rows != p.rows || groups != p.groups || customers != p.customers {
-		p.rows, p.groups, p.customers = rows, groups, customers
-		p.sets = [2]exec.Set{exec.NewSet(rows), exec.NewSet(rows)}
-		for row := range uint32(rows) {
-			if s.ids.Canonical(row) == row {
-				p.sets[b2i(!s.ids.IsCustomer(row))].Add(row)
-			}
-		}
-	}
-	return p.sets[b2i(visitors)]
-}
-
-// copy takes over what is kept of the state that p's is a copy of, and makes it first where needed.
-func (p *people) copy(s *State) {
-	s.people.of(s, false)
-	s.people.mu.Lock()
-	defer s.people.mu.Unlock()
-	p.rows, p.groups, p.customers, p.sets = s.people.rows, s.people.groups, s.people.customers, s.people.sets
 }
 
 func b2i(b bool) int {

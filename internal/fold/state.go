@@ -55,7 +55,6 @@ type State struct {
 	deadLetters *column.Table
 
 	ids       *identity.Graph
-	people    people
 	kinds     []string         // identifier kinds by code
 	kindCode  map[string]uint8 // and back
 	attrs     map[string]*attribute

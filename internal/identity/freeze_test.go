@@ -55,16 +55,40 @@ func TestFreeze(t *testing.T) {
 		readers.Go(func() {
 			got := pictureOf(frozen)
 			if canonical := frozen.Canonicals(); canonical != nil {
-				got.canonical = canonical
+				got.canonical = listOf(canonical, frozen.Rows())
 			}
 			if !equal(want, got) {
 				t.Error("a frozen copy changed")
 			}
+			checkPeople(t, frozen)
 		})
 	}
 	readers.Wait()
-	require.Equal(t, pictureOf(g).canonical, g.Canonicals())
+	require.Equal(t, pictureOf(g).canonical, listOf(g.Canonicals(), g.Rows()))
 	require.Greater(t, g.Rows(), pageSize, "the test must fill more than one page")
+}
+
+func listOf(c Canonicals, rows int) (list []uint32) {
+	for row := range uint32(rows) {
+		list = append(list, c.Of(row))
+	}
+	return list
+}
+
+// checkPeople compares the sets of customers and visitors with what is known of each row.
+func checkPeople(t *testing.T, g *Graph) {
+	for _, visitors := range []bool{false, true} {
+		words := g.People(visitors)
+		if len(words) != (g.Rows()+63)/64 {
+			t.Errorf("%d words for %d rows", len(words), g.Rows())
+		}
+		for row := range uint32(len(words) * 64) {
+			want := int(row) < g.Rows() && g.Canonical(row) == row && g.IsCustomer(row) != visitors
+			if in := words[row/64]>>(row%64)&1 != 0; in != want {
+				t.Errorf("row %d of %d in the set of visitors=%v: %v, want %v", row, g.Rows(), visitors, in, want)
+			}
+		}
+	}
 }
 
 func equal(a, b picture) bool { return fmt.Sprint(a) == fmt.Sprint(b) }

@@ -19,7 +19,6 @@ import (
 	"iter"
 	"math"
 	"slices"
-	"sync"
 )
 
 // Kinds with a meaning here. All others (email, phone, device, …) are numbers that the caller gives out.
@@ -50,26 +49,21 @@ type Identifier struct {
 // Graph holds all rows and identifiers.
 type Graph struct {
 	rows      paged[rowState]
+	canonical paged[uint32] // by row: whom it belongs to. Questions look it up for each event, so it lies by itself
 	ids       arena
 	index     index
-	customers []uint64 // a bit a row
+	customers bitset // a bit a row
+	visitors  bitset // canonical rows that are no customers
 	customerN int
 	groups    int
 	links     int    // made so far
 	until     uint32 // identifiers attached later are not there: see Before
-
-	canonicals struct { // what Canonicals found last
-		sync.Mutex
-		rows  []uint32
-		links int
-	}
 }
 
 type rowState struct {
-	canonical uint32
-	next      uint32 // ring of the group, in order of linking
-	tail      uint32 // of a canonical row: the last one of the ring
-	lastID    uint32 // the identifier attached last, 0 when there is none
+	next   uint32 // ring of the group, in order of linking
+	tail   uint32 // of a canonical row: the last one of the ring
+	lastID uint32 // the identifier attached last, 0 when there is none
 }
 
 // New returns an empty graph.
@@ -78,10 +72,11 @@ func New() *Graph { return &Graph{index: newIndex(), until: math.MaxUint32} }
 // NewRow adds a visitor without identifiers and returns its row: 0, 1, 2 and so on.
 func (g *Graph) NewRow() uint32 {
 	row := uint32(g.rows.n)
-	g.rows.append(rowState{canonical: row, next: row, tail: row})
-	if row>>6 == uint32(len(g.customers)) {
-		g.customers = append(g.customers, 0)
-	}
+	g.rows.append(rowState{next: row, tail: row})
+	g.canonical.append(row)
+	g.customers.grow(row)
+	g.visitors.grow(row)
+	g.visitors.set(row, true)
 	g.groups++
 	return row
 }
@@ -134,10 +129,11 @@ func (g *Graph) Attach(kind uint8, id []byte, row uint32) error {
 		switch {
 		case g.IsCustomer(row):
 			return ErrTwoCustomers
-		case r.canonical != row:
+		case g.Canonical(row) != row:
 			return ErrCustomerMoves
 		}
-		g.customers[row>>6] |= 1 << (row & 63)
+		g.customers.set(row, true)
+		g.visitors.set(row, false)
 		g.customerN++
 	}
 	r.lastID = g.ids.put(attached{Identifier: Identifier{kind, id}, row: row, before: r.lastID})
@@ -146,18 +142,17 @@ func (g *Graph) Attach(kind uint8, id []byte, row uint32) error {
 }
 
 // Canonical returns the row that this row belongs to now: a customer's, for every row linked into it.
-func (g *Graph) Canonical(row uint32) uint32 { return g.row(row).canonical }
+func (g *Graph) Canonical(row uint32) uint32 { return *g.canonical.at(g.known(row)) }
 
 // IsCustomer says whether the row's group is a customer's.
 func (g *Graph) IsCustomer(row uint32) bool {
-	c := g.row(row).canonical
-	return g.customers[c>>6]>>(c&63)&1 != 0
+	return g.customers.has(g.Canonical(row))
 }
 
 // Members returns all rows of the row's group: the canonical one, then the others in the order in which they joined.
 func (g *Graph) Members(row uint32) iter.Seq[uint32] {
 	return func(yield func(uint32) bool) {
-		first := g.row(row).canonical
+		first := g.Canonical(row)
 		for m := first; yield(m); {
 			if m = g.row(m).next; m == first {
 				return
@@ -187,7 +182,7 @@ func (g *Graph) Identifiers(row uint32) []Identifier {
 // Link puts the whole group of row into the group of into, whose canonical row stays. Linking rows of one group changes
 // nothing. The cost is the number of rows that move.
 func (g *Graph) Link(row, into uint32) error {
-	from, to := g.row(row).canonical, g.row(into).canonical
+	from, to := g.Canonical(row), g.Canonical(into)
 	if from == to {
 		return nil
 	}
@@ -199,8 +194,9 @@ func (g *Graph) Link(row, into uint32) error {
 	}
 	last, end := g.row(from).tail, g.row(to).tail
 	for m := range g.Members(from) {
-		g.edit(m).canonical = to
+		*g.canonical.edit(m) = to
 	}
+	g.visitors.set(from, false)
 	g.edit(end).next = from
 	g.edit(last).next = to
 	g.edit(to).tail = last
@@ -209,48 +205,46 @@ func (g *Graph) Link(row, into uint32) error {
 	return nil
 }
 
-// Canonicals returns whom each row belongs to now, nil when every row is its own. The caller does not change it, and reads
-// it only for as long as it may read the graph. The first call after a Link costs a pass over all rows.
-func (g *Graph) Canonicals() []uint32 {
+// Canonicals says whom each row belongs to, for who looks up many. It is read for as long as the graph may be read.
+type Canonicals []*[pageSize]uint32
+
+// Of returns whom a row belongs to.
+func (c Canonicals) Of(row uint32) uint32 { return c[row>>pageBits][row&(pageSize-1)] }
+
+// Canonicals returns whom each row belongs to now, nil when every row is its own.
+func (g *Graph) Canonicals() Canonicals {
 	if g.links == 0 {
 		return nil
 	}
-	c := &g.canonicals
-	c.Lock()
-	defer c.Unlock()
-	if c.links != g.links || len(c.rows) != g.rows.n {
-		rows := make([]uint32, g.rows.n)
-		for k, page := range g.rows.pages {
-			part := rows[k<<pageBits : min((k+1)<<pageBits, len(rows))]
-			for i := range part {
-				part[i] = page[i].canonical
-			}
-		}
-		c.rows, c.links = rows, g.links
+	return g.canonical.pages
+}
+
+// People returns the canonical rows of customers, or of visitors who are linked to none, as bits: row r is bit r%64 of word
+// r/64. The caller does not change it, and reads it for as long as the graph may be read.
+func (g *Graph) People(visitors bool) []uint64 {
+	if visitors {
+		return g.visitors.words
 	}
-	return c.rows
+	return g.customers.words
 }
 
 // Freeze returns a read-only copy as of now, which may be read while the graph changes. It shares memory with the graph,
-// which from then on copies what it changes, 64 KiB at a time. Find does not work on it.
+// which from then on copies what it changes, 16 to 64 KiB at a time. Find does not work on it.
 func (g *Graph) Freeze() *Graph {
-	f := &Graph{rows: g.rows.freeze(), ids: arena{slices.Clone(g.ids.blocks)}, customers: slices.Clone(g.customers),
+	return &Graph{rows: g.rows.freeze(), canonical: g.canonical.freeze(), ids: arena{slices.Clone(g.ids.blocks)},
+		customers: g.customers.freeze(), visitors: g.visitors.freeze(),
 		customerN: g.customerN, groups: g.groups, links: g.links, until: g.until}
-	c := &g.canonicals
-	c.Lock()
-	defer c.Unlock()
-	f.canonicals.rows, f.canonicals.links = c.rows, c.links
-	return f
 }
 
 func (g *Graph) edit(row uint32) *rowState {
-	g.row(row)
-	return g.rows.edit(row)
+	return g.rows.edit(g.known(row))
 }
 
-func (g *Graph) row(row uint32) *rowState {
+func (g *Graph) row(row uint32) *rowState { return g.rows.at(g.known(row)) }
+
+func (g *Graph) known(row uint32) uint32 {
 	if int(row) >= g.rows.n {
 		panic(fmt.Sprintf("identity: row %d of %d", row, g.rows.n))
 	}
-	return g.rows.at(row)
+	return row
 }

@@ -19,6 +19,12 @@ type paged[T any] struct {
 	n      int
 }
 
+// pagedFor has room for n, in pages that are still to be made.
+func pagedFor[T any](n int) paged[T] {
+	pages := (n + pageSize - 1) / pageSize
+	return paged[T]{pages: make([]*[pageSize]T, pages), shared: make([]bool, pages), n: n}
+}
+
 func (p *paged[T]) append(v T) {
 	if p.n>>pageBits == len(p.pages) {
 		p.pages, p.shared = append(p.pages, new([pageSize]T)), append(p.shared, false)
@@ -44,6 +50,36 @@ func (p *paged[T]) freeze() paged[T] {
 		p.shared[k] = true
 	}
 	return paged[T]{pages: slices.Clone(p.pages), n: p.n}
+}
+
+// bitset is a set of rows. A frozen copy shares the words: they are copied when they are written to afterwards.
+type bitset struct {
+	words  []uint64
+	shared bool // a frozen copy may have them too
+}
+
+func (b *bitset) has(row uint32) bool { return b.words[row>>6]>>(row&63)&1 != 0 }
+
+// grow makes room for the row after the last.
+func (b *bitset) grow(row uint32) {
+	if row>>6 == uint32(len(b.words)) {
+		b.words = append(b.words, 0) // beyond what a frozen copy reads
+	}
+}
+
+func (b *bitset) set(row uint32, in bool) {
+	if b.has(row) == in {
+		return
+	}
+	if b.shared {
+		b.words, b.shared = append(make([]uint64, 0, len(b.words)+len(b.words)/8), b.words...), false
+	}
+	b.words[row>>6] ^= 1 << (row & 63)
+}
+
+func (b *bitset) freeze() bitset {
+	b.shared = true
+	return bitset{words: slices.Clip(b.words)}
 }
 
 // attached is one identifier and its row.

@@ -19,15 +19,19 @@ func (g *Graph) Before(rows int, last Identifier, only []uint32) *Graph {
 			p.until = address
 		}
 	}
-	p.customers = slices.Clone(g.customers[:(rows+63)/64])
+	customers, visitors := slices.Clone(g.customers.words[:(rows+63)/64]), make([]uint64, (rows+63)/64)
 	if tail := rows & 63; tail != 0 {
-		p.customers[len(p.customers)-1] &= 1<<tail - 1
+		customers[len(customers)-1] &= 1<<tail - 1
 	}
-	for _, word := range p.customers {
+	for i, word := range customers {
 		p.customerN += bits.OnesCount64(word)
+		visitors[i] = ^word
 	}
-	pages := (rows + pageSize - 1) / pageSize
-	p.rows = paged[rowState]{pages: make([]*[pageSize]rowState, pages), shared: make([]bool, pages), n: rows}
+	if tail := rows & 63; tail != 0 {
+		visitors[len(visitors)-1] &= 1<<tail - 1
+	}
+	p.customers, p.visitors = bitset{words: customers}, bitset{words: visitors}
+	p.rows, p.canonical = pagedFor[rowState](rows), pagedFor[uint32](rows)
 	if only != nil {
 		for _, row := range only {
 			p.alone(g, row)
@@ -42,8 +46,9 @@ func (g *Graph) Before(rows int, last Identifier, only []uint32) *Graph {
 
 // alone enters a row that is linked to none, with the identifiers it has in g.
 func (p *Graph) alone(g *Graph, row uint32) {
-	if page := &p.rows.pages[row>>pageBits]; *page == nil {
-		*page = new([pageSize]rowState)
+	if k := row >> pageBits; p.rows.pages[k] == nil {
+		p.rows.pages[k], p.canonical.pages[k] = new([pageSize]rowState), new([pageSize]uint32)
 	}
-	*p.rows.at(row) = rowState{canonical: row, next: row, tail: row, lastID: g.row(row).lastID}
+	*p.rows.at(row) = rowState{next: row, tail: row, lastID: g.row(row).lastID}
+	*p.canonical.at(row) = row
 }

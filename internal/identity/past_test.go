@@ -48,6 +48,7 @@ func TestBefore(t *testing.T) {
 			require.NoError(t, b.Link(l[0], l[1]))
 		}
 		require.True(t, equal(want.picture, pictureOf(b)), "after event %d", i)
+		checkPeople(t, b)
 		for n := range 60 {
 			id := fmt.Appendf(nil, "a%d", n)
 			row, ok := b.Find(AnonymousID, id)

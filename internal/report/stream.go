@@ -14,6 +14,7 @@ import (
 	"github.com/embedcdp/cdp/internal/column"
 	"github.com/embedcdp/cdp/internal/exec"
 	"github.com/embedcdp/cdp/internal/fold"
+	"github.com/embedcdp/cdp/internal/identity"
 	"github.com/embedcdp/cdp/internal/insight"
 	"github.com/embedcdp/cdp/internal/parallel"
 	"github.com/embedcdp/cdp/internal/plan"
@@ -108,7 +109,7 @@ type source struct {
 	event string
 	table fold.EventTable
 
-	canonical []uint32 // whom each row belongs to; nil when every row is its own
+	canonical identity.Canonicals // whom each row belongs to; nil when every row is its own
 
 	group *column.Column
 	far   *far // a group that is an attribute of an object
@@ -294,13 +295,13 @@ func (src *source) chunks(from, to int, positions bool) iter.Seq[insight.Chunk] 
 				c.Person = persons
 				if src.canonical != nil {
 					for i := range persons {
-						persons[i] = src.canonical[0]
+						persons[i] = src.canonical.Of(0)
 					}
 				}
 			case src.canonical != nil:
 				persons = resize(persons, n)
 				for i, row := range c.Person {
-					persons[i] = src.canonical[row]
+					persons[i] = src.canonical.Of(row)
 				}
 				c.Person = persons
 			}
