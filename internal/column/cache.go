@@ -81,22 +81,37 @@ func (c *Cache) add(s *slot, p *page) *page {
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if s.counted > 0 {
-		return p
+	if s.counted == 0 {
+		c.count(s, p)
 	}
+	return p
+}
+
+// replace makes p the page of a slot, in place of one of the same size.
+func (c *Cache) replace(s *slot, p *page) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if s.counted == 0 {
+		c.count(s, p)
+		return
+	}
+	s.cold = nil
+	s.page.Store(p)
+}
+
+func (c *Cache) count(s *slot, p *page) {
 	s.page.Store(p)
 	if s.forgotten { // a frozen copy reads what was dropped, and goes with it
-		return p
+		return
 	}
 	if s.counted = p.size(); s.counted == 0 {
-		return p // nothing to be gained by dropping it
+		return // nothing to be gained by dropping it
 	}
 	c.used += s.counted
 	c.ring = append(c.ring, s)
 	for c.budget >= 0 && c.used > c.budget && len(c.ring) > 0 {
 		c.step()
 	}
-	return p
 }
 
 // forget takes slots out whose rows were dropped. Who has a frozen copy keeps their pages; they are not counted any more.

@@ -52,6 +52,8 @@ type page struct {
 	spans  []uint64 // Bytes in a table: offset in the arena << 24 | length+1
 	arena  []byte
 	values [][]byte // Bytes in a vector
+
+	version int // of what it was computed from (Derived)
 }
 
 // empty is the page of a chunk in which every cell is absent.

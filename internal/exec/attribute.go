@@ -51,7 +51,7 @@ func met(a, b cond) bool {
 // pass goes over the chunks of profile rows in which there is anybody, on several cores when there are many.
 func (r *run) pass(rows Set, do func(f *frame, s *scratch, words []uint64)) {
 	const chunk = column.ChunkRows / 64
-	total := r.src.Rows()
+	total := r.rows
 	chunks := (total + column.ChunkRows - 1) / column.ChunkRows
 	var next atomic.Int64 // whoever is free takes the next chunk: a goroutine that wakes late holds up nobody
 	parallel.Do(workersFor(total), func(int) {

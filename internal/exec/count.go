@@ -66,7 +66,7 @@ func (r *run) seen(typ string, sc *scan, without, with bool, rows Set) {
 	if sc.everything() {
 		sc.rows = nil // a bit is set sooner than another is looked at
 	}
-	sinks := sc.run(func() sink { return &existing{NewSet(r.src.Rows())} })
+	sinks := sc.run(func() sink { return &existing{NewSet(r.rows)} })
 	have := sinks[0].(*existing).who
 	for _, s := range sinks[1:] {
 		have.or(s.(*existing).who)
@@ -98,7 +98,7 @@ func (e *existing) take(h *hits, _ *scratch) {
 
 // counted narrows rows by a table of outcomes for each number of events up to enough, which stands for all above it too.
 func counted[T uint8 | uint32](r *run, sc *scan, enough T, holds func(int) bool, rows Set) {
-	sinks := sc.run(func() sink { return &counting[T]{make([]T, r.src.Rows()), enough} })
+	sinks := sc.run(func() sink { return &counting[T]{make([]T, r.rows), enough} })
 	counts := sinks[0].(*counting[T]).n
 	for _, s := range sinks[1:] {
 		for row, n := range s.(*counting[T]).n {
@@ -134,7 +134,7 @@ func (c *counting[T]) take(h *hits, _ *scratch) {
 
 // counts is the number of events of each person.
 func (r *run) counts(sc *scan) []uint32 {
-	sinks := sc.run(func() sink { return &counting[uint32]{make([]uint32, r.src.Rows()), math.MaxUint32} })
+	sinks := sc.run(func() sink { return &counting[uint32]{make([]uint32, r.rows), math.MaxUint32} })
 	out := sinks[0].(*counting[uint32]).n
 	for _, s := range sinks[1:] {
 		for row, n := range s.(*counting[uint32]).n {

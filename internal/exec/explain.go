@@ -12,7 +12,8 @@ import (
 // took. clock tells how much time has passed since some fixed moment.
 func Explain(p plan.Physical, src Source, clock func() time.Duration) string {
 	t := &trace{clock: clock}
-	r := &run{src: src, now: src.Now(), trace: t}
+	r := newRun(src)
+	r.trace = t
 	began := clock()
 	members := r.answer(p)
 	fmt.Fprintf(&t.out, "%d members in %s\n", members.Len(), round(clock()-began))

@@ -32,7 +32,7 @@ func (r *run) extreme(agg plan.Aggregate, rows Set) (vector, bool) {
 
 // extremeNumber and extremeTime are smallest or greatest values.
 func (r *run) extremeNumber(sc *scan, of vector, max bool) *results {
-	sinks := sc.run(func() sink { return &numbers{newResults(of, r.src.Rows()), of, max} })
+	sinks := sc.run(func() sink { return &numbers{newResults(of, r.rows), of, max} })
 	best := sinks[0].(*numbers)
 	for _, s := range sinks[1:] {
 		for row, v := range s.(*numbers).nums {
@@ -74,7 +74,7 @@ func (r *run) extremeTime(sc *scan, of vector, max bool) *personTimes {
 	if sc.rows != nil {
 		few = newSlots(sc.rows)
 	}
-	newSink := func() sink { return &instants{newPersonTimes(few, r.src.Rows()), of, max} }
+	newSink := func() sink { return &instants{newPersonTimes(few, r.rows), of, max} }
 	pieces := sc.pieces()
 	var best *instants
 	if d, ok := of.(direct); ok && d.col == sc.ev.Time && few != nil {
@@ -171,8 +171,8 @@ func (n *instants) see(best *int64, t int64) {
 func (r *run) end(sc *scan, of vector, last bool) *results {
 	t, _ := of.(texts)
 	sinks := sc.run(func() sink {
-		return &ends{results: newResults(of, r.src.Rows()), when: newResults(direct{of: value.Datetime}, r.src.Rows()).times,
-			key: make([]uint64, r.src.Rows()), there: NewSet(r.src.Rows()), ev: sc.ev, of: of, empty: t != nil && t.emptyToo(), last: last}
+		return &ends{results: newResults(of, r.rows), when: newResults(direct{of: value.Datetime}, r.rows).times,
+			key: make([]uint64, r.rows), there: NewSet(r.rows), ev: sc.ev, of: of, empty: t != nil && t.emptyToo(), last: last}
 	})
 	best := sinks[0].(*ends)
 	for _, s := range sinks[1:] {

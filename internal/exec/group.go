@@ -179,7 +179,7 @@ func (r *run) exactSums(agg plan.Aggregate, rows Set) (vector, bool) {
 }
 
 func (r *run) exactOf(sc *scan, of vector, avg bool, rows Set) *results {
-	out := newResults(&results{of: value.Number}, r.src.Rows())
+	out := newResults(&results{of: value.Number}, r.rows)
 	if sc == nil {
 		if !avg {
 			clear(out.nums)
@@ -216,7 +216,7 @@ func (r *run) grouped(agg plan.Aggregate, rows Set) (vector, bool) {
 	distinct := agg.Function == plan.CountDistinct
 	if sc == nil {
 		if distinct {
-			return &results{of: value.Number, nums: make([]float64, r.src.Rows())}, true
+			return &results{of: value.Number, nums: make([]float64, r.rows)}, true
 		}
 		return direct{of: kinds[plan.TypeOf(agg)].value}, true
 	}
@@ -225,7 +225,7 @@ func (r *run) grouped(agg plan.Aggregate, rows Set) (vector, bool) {
 	if distinct {
 		like = &results{of: value.Number}
 	}
-	out := newResults(like, r.src.Rows())
+	out := newResults(like, r.rows)
 	r.pass(rows, func(f *frame, _ *scratch, words []uint64) {
 		var t tallies
 		Set(words).each(func(i uint32) {

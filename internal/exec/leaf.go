@@ -110,7 +110,7 @@ func (r *run) sizes(list plan.Events, rows Set) (vector, bool) {
 	if !ok {
 		return nil, false
 	}
-	out := make([]float64, r.src.Rows())
+	out := make([]float64, r.rows)
 	if sc != nil {
 		for row, n := range r.counts(sc) {
 			out[row] = float64(n)

@@ -26,32 +26,92 @@
 package exec
 
 import (
+	"math"
 	"sync/atomic"
 
 	"github.com/RoaringBitmap/roaring/v2"
 
+	"github.com/embedcdp/cdp/internal/identity"
 	"github.com/embedcdp/cdp/internal/plan"
 )
 
 // Run finds the rows for which the expression is true. The oracle is asked only about rows that the plan can neither
 // take nor leave.
 func Run(p plan.Physical, src Source) *roaring.Bitmap {
-	r := &run{src: src, now: src.Now()}
-	return r.answer(p).Bitmap()
+	return newRun(src).answer(p).Bitmap()
 }
 
 // run is one plan being carried out.
 type run struct {
 	src   Source
 	now   int64
+	rows  int            // there is nobody from here on
+	asked int            // people the question is about
+	whose owners         // of events
 	trace *trace         // nil unless somebody wants figures
 	known map[string]Set // by type of event: people who surely have one that is not in the future
 
 	odd atomic.Bool // an aggregate met a result that is no number: see computedNumbers
 }
 
+// newRun cuts off the rows behind the last person asked about: most rows may be visitors who belong to somebody before them.
+func newRun(src Source) *run {
+	people := src.People()
+	n := len(people)
+	for n > 0 && people[n-1] == 0 {
+		n--
+	}
+	r := &run{src: src, now: src.Now(), rows: src.Rows(), asked: people.Len(), whose: owners{src.Canonical(), math.MaxUint32}}
+	if last := n * 64; last < r.rows {
+		r.rows, r.whose.nobody = last+1, uint32(last)
+	}
+	return r
+}
+
+// owners tell whose a row is.
+type owners struct {
+	canonical identity.Canonicals // nil: every row is its own
+	nobody    uint32              // stands for all rows from here on
+}
+
+func (o *owners) of(row uint32) uint32 {
+	if o.canonical != nil {
+		row = o.canonical.Of(row)
+	}
+	return min(row, o.nobody)
+}
+
+// ofChunk returns the rows of a chunk's events, and the owners of those. all says that all of them will be looked up.
+func (o owners) ofChunk(ev *Events, k int, all bool) ([]uint32, owners) {
+	if o.canonical != nil && ev.Owners != nil {
+		if own := ev.Owners(k, all); own != nil {
+			o.canonical = nil
+			return own, o
+		}
+	}
+	return ev.people(k), o
+}
+
+// list writes whose each of the rows is to out.
+func (o *owners) list(rows, out []uint32) {
+	out = out[:len(rows)]
+	if o.canonical == nil {
+		for i, row := range rows {
+			out[i] = min(row, o.nobody)
+		}
+		return
+	}
+	for i, row := range rows {
+		out[i] = min(o.canonical.Of(row), o.nobody)
+	}
+}
+
+// plain says that every row is its own.
+func (o *owners) plain() bool { return o.canonical == nil && o.nobody == math.MaxUint32 }
+
 func (r *run) answer(p plan.Physical) Set {
-	rows := r.src.People().clone()
+	rows := NewSet(r.rows)
+	copy(rows, r.src.People())
 	var sure Set
 	if r.now > earliest && r.now < latest {
 		sure = r.narrow(p.Root, rows)
@@ -97,7 +157,7 @@ func (r *run) narrow(op *plan.Operator, rows Set) (sure Set) {
 		clear(rows)
 	case plan.All:
 	case plan.Segment:
-		members := fromBitmap(r.src.Segment(op.Name), r.src.Rows())
+		members := fromBitmap(r.src.Segment(op.Name), r.rows)
 		if op.Negated {
 			rows.andNot(members)
 		} else {
@@ -185,15 +245,12 @@ func (r *run) unite(ops []*plan.Operator, rows Set) (sure Set) {
 
 // haveEvent are the people with an event of the type, whenever: one dated in the future will happen by itself.
 func (r *run) haveEvent(typ string) Set {
-	out := NewSet(r.src.Rows())
+	out := NewSet(r.rows)
 	if ev := r.src.Events(typ); ev != nil {
-		whose := r.src.Canonical()
 		for k := range ev.chunks() {
-			for _, row := range ev.people(k) {
-				if whose != nil {
-					row = whose.Of(row)
-				}
-				out.Add(row)
+			people, whose := r.whose.ofChunk(ev, k, true)
+			for _, row := range people {
+				out.Add(whose.of(row))
 			}
 		}
 	}

@@ -4,7 +4,6 @@ import (
 	"math/bits"
 
 	"github.com/embedcdp/cdp/internal/column"
-	"github.com/embedcdp/cdp/internal/identity"
 	"github.com/embedcdp/cdp/internal/plan"
 	"github.com/embedcdp/cdp/internal/value"
 )
@@ -17,7 +16,7 @@ type scan struct {
 	conds  []cond
 	unless cond // events for which it is true do not count; nil for none
 	rows   Set  // people; nil for all, when a test for each event would not pay
-	whose  identity.Canonicals
+	whose  owners
 	early  bool // conditions look at the person
 }
 
@@ -52,7 +51,7 @@ func (r *run) scan(list plan.Events, unless plan.Node, rows Set) (*scan, bool) {
 	if ev == nil {
 		return nil, true
 	}
-	sc := &scan{ev: ev, window: w, whose: r.src.Canonical()}
+	sc := &scan{ev: ev, window: w, whose: r.whose}
 	c := compiler{run: r, events: ev, early: &sc.early}
 	if len(list.Filter) > 0 {
 		if sc.conds, ok = c.conds(list.Filter); !ok {
@@ -64,7 +63,7 @@ func (r *run) scan(list plan.Events, unless plan.Node, rows Set) (*scan, bool) {
 			return nil, false
 		}
 	}
-	if rows.Len() < r.src.Rows()/2 {
+	if rows.Len() < max(r.asked, r.rows/2)/2 {
 		sc.rows = rows
 	}
 	return sc, true
@@ -138,13 +137,12 @@ type gatherer struct {
 }
 
 func (g *gatherer) chunk(k int, whole bool) *hits {
-	people := g.ev.people(k)
+	every := whole && len(g.conds) == 0 && g.unless == nil // of everybody who is asked about
+	people, whose := g.whose.ofChunk(g.ev, k, every || g.early)
 	f := &frame{k: k, n: len(people), who: people}
-	if g.whose != nil && (g.early || g.all(whole)) {
+	if !whose.plain() && (g.early || g.all(whole)) {
 		g.mine = room(g.mine, len(people))
-		for i, row := range people {
-			g.mine[i] = g.whose.Of(row)
-		}
+		whose.list(people, g.mine)
 		f.who = g.mine
 	}
 	if g.all(whole) {
@@ -154,12 +152,12 @@ func (g *gatherer) chunk(k int, whole bool) *hits {
 		g.pos, g.who = make([]uint16, column.ChunkRows), make([]uint32, column.ChunkRows)
 	}
 	var n int
-	if whole && len(g.conds) == 0 && g.unless == nil {
-		n = g.sift(people)
+	if every {
+		n = g.sift(people, whose)
 	} else {
 		chosen := g.s.words()[:(f.n+63)/64]
 		g.choose(f, whole, chosen)
-		n = g.compact(people, chosen)
+		n = g.compact(people, whose, chosen)
 		g.s.give(chosen[:cap(chosen)])
 	}
 	if g.window.since != nil || g.window.until != nil {
@@ -198,15 +196,12 @@ func (g *gatherer) choose(f *frame, whole bool, chosen []uint64) {
 }
 
 // compact lists the chosen events whose people are asked about.
-func (g *gatherer) compact(people []uint32, chosen []uint64) (n int) {
-	pos, who, rows, whose := g.pos, g.who, g.rows, g.whose
+func (g *gatherer) compact(people []uint32, whose owners, chosen []uint64) (n int) {
+	pos, who, rows := g.pos, g.who, g.rows
 	for w, word := range chosen {
 		for ; word != 0; word &= word - 1 {
 			i := w<<6 | bits.TrailingZeros64(word)
-			row := people[i]
-			if whose != nil {
-				row = whose.Of(row)
-			}
+			row := whose.of(people[i])
 			if rows == nil || rows[row>>6]>>(row&63)&1 != 0 {
 				pos[n], who[n] = uint16(i), row
 				n++
@@ -218,21 +213,17 @@ func (g *gatherer) compact(people []uint32, chosen []uint64) (n int) {
 
 // sift is compact where every event is chosen. Whether the next one's person is asked about cannot be predicted, so it is
 // written down in any case.
-func (g *gatherer) sift(people []uint32) (n int) {
-	pos, who, rows, whose := g.pos[:len(people)], g.who[:len(people)], g.rows, g.whose
+func (g *gatherer) sift(people []uint32, whose owners) (n int) {
+	pos, who, rows := g.pos[:len(people)], g.who[:len(people)], g.rows
 	if rows == nil {
-		for i, row := range people {
-			if whose != nil {
-				row = whose.Of(row)
-			}
-			pos[i], who[i] = uint16(i), row
+		whose.list(people, who)
+		for i := range pos {
+			pos[i] = uint16(i)
 		}
 		return len(people)
 	}
 	for i, row := range people {
-		if whose != nil {
-			row = whose.Of(row)
-		}
+		row = whose.of(row)
 		pos[n], who[n] = uint16(i), row
 		n += int(rows[row>>6] >> (row & 63) & 1)
 	}

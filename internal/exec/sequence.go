@@ -38,7 +38,7 @@ func (r *run) sequenced(n plan.Sequence, want bool, rows Set) bool {
 			events += len(scans[k].pieces()) * column.ChunkRows
 		}
 	}
-	found := NewSet(r.src.Rows())
+	found := NewSet(r.rows)
 	if !never {
 		for _, part := range ranges(rows, (events+maxDealt-1)/maxDealt) {
 			r.chains(scans, n.Within, part, found)
@@ -74,7 +74,7 @@ func (r *run) chains(scans []*scan, within int64, people, found Set) {
 		order[k] = k
 	}
 	slices.SortStableFunc(order, func(a, b int) int { return cmp.Compare(len(scans[a].pieces()), len(scans[b].pieces())) })
-	d := &dealt{steps: make([][]*dealing, len(scans)), rows: r.src.Rows()}
+	d := &dealt{steps: make([][]*dealing, len(scans)), rows: r.rows}
 	for _, k := range order {
 		sc := *scans[k]
 		sc.rows = people

@@ -45,6 +45,7 @@ type Events struct {
 	Time   *column.Column                   // Int64, never absent
 	Seq    *column.Column                   // Int64, never absent: its place among the events of all types in order of arrival
 	Person *column.Column                   // Uint32: the row it came for; Canonical says whose that is
+	Owners func(k int, keep bool) []uint32  // whose the events of a full chunk are, as Canonical says; nil when that is not at hand. With keep it is found and kept where it can be. Owners itself may be nil
 	ID     *column.Column                   // Bytes; nil when nothing can ask for it
 	Source *column.Column                   // Dict; absent is ""
 	Attr   func(name string) *column.Column // nil when there is none

@@ -74,9 +74,9 @@ type plainSums struct {
 
 func (r *run) plainSums(sc *scan, of vector, counted bool) *plainSums {
 	sinks := sc.run(func() sink {
-		p := &plainSums{of: of, sum: make([]float64, r.src.Rows())}
+		p := &plainSums{of: of, sum: make([]float64, r.rows)}
 		if counted {
-			p.n = make([]uint32, r.src.Rows())
+			p.n = make([]uint32, r.rows)
 		}
 		return p
 	})

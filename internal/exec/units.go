@@ -31,9 +31,9 @@ func (r *run) perUnit(n plan.Units, want bool, rows Set) bool {
 	switch {
 	case enough == 1 && n.N <= 64:
 		r.unitBits(sc, starts, n, holds, want, rows)
-	case enough <= math.MaxUint8 && n.N*r.src.Rows() <= maxCells:
+	case enough <= math.MaxUint8 && n.N*r.rows <= maxCells:
 		unitCounts(r, sc, starts, n, uint8(enough), holds, want, rows)
-	case enough < math.MaxUint32 && n.N*r.src.Rows() <= maxCells/4:
+	case enough < math.MaxUint32 && n.N*r.rows <= maxCells/4:
 		unitCounts(r, sc, starts, n, uint32(enough), holds, want, rows)
 	default:
 		return false
@@ -93,7 +93,7 @@ func (u *unitBits) take(h *hits, _ *scratch) {
 
 // unitBits narrows rows by in how many units there is any event. The numbers of units that matter are none, one and all.
 func (r *run) unitBits(sc *scan, starts []int64, n plan.Units, holds func(int) bool, want bool, rows Set) {
-	sinks := sc.run(func() sink { return newUnitBits(sc.ev, starts, r.src.Rows()) })
+	sinks := sc.run(func() sink { return newUnitBits(sc.ev, starts, r.rows) })
 	seen := sinks[0].(*unitBits).seen
 	for _, s := range sinks[1:] {
 		for i, o := range s.(*unitBits).seen {
@@ -138,7 +138,7 @@ func (u *unitCounting[T]) take(h *hits, _ *scratch) {
 
 func unitCounts[T uint8 | uint32](r *run, sc *scan, starts []int64, n plan.Units, enough T, holds func(int) bool, want bool, rows Set) {
 	sinks := sc.run(func() sink {
-		return &unitCounting[T]{unitOf{sc.ev, starts, 0}, make([]T, r.src.Rows()*n.N), enough}
+		return &unitCounting[T]{unitOf{sc.ev, starts, 0}, make([]T, r.rows*n.N), enough}
 	})
 	counts := sinks[0].(*unitCounting[T]).n
 	for _, s := range sinks[1:] {

@@ -88,7 +88,7 @@ func (r *run) instants(v plan.Value, rows Set) (*personTimes, bool) {
 		made.leaveOut(rows)
 		return made, true
 	}
-	out := make([]int64, r.src.Rows())
+	out := make([]int64, r.rows)
 	r.pass(rows, func(f *frame, s *scratch, words []uint64) {
 		vec.load(f, &s.left)
 		at := out[f.k*column.ChunkRows:][:f.n]

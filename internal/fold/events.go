@@ -29,6 +29,7 @@ type eventType struct {
 
 	time, seq, arrived, row, source, eid *column.Column
 	heads, prev                          *column.Column
+	owners                               owners // whose its events are, where that was looked up before
 	earliest, latest                     int64  // times of its events
 	unlisted                             func() // of a frozen type: makes the lists, once; else nil
 
@@ -64,6 +65,7 @@ var eventColumns = cols{{"$t", column.Int64}, {"$q", column.Int64}, {"$a", colum
 func (s *State) newEventType(def *schema.EventType) *eventType {
 	t := &eventType{id: uint32(len(s.types)), def: def, cols: map[string]*attrColumn{}, earliest: math.MaxInt64, unordered: roaring.New(), lates: map[uint32]uint32{}}
 	t.setTable(s.table("events/"+def.Name, eventColumns))
+	t.owners.kept = column.NewDerived(t.tab)
 	t.heads, t.prev = column.NewVector(column.Uint32), column.NewVector(column.Uint32)
 	s.types = append(s.types, t)
 	s.typeNamed[def.Name] = t

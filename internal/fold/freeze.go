@@ -47,7 +47,7 @@ func (s *State) Freeze(d celenv.Deps, lists bool) *State {
 }
 
 func (t *eventType) freeze(lists bool) *eventType {
-	f := &eventType{id: t.id, def: t.def, cols: make(map[string]*attrColumn, len(t.cols)), earliest: t.earliest, latest: t.latest, keep: t.keep, gone: t.gone}
+	f := &eventType{id: t.id, def: t.def, cols: make(map[string]*attrColumn, len(t.cols)), earliest: t.earliest, latest: t.latest, keep: t.keep, gone: t.gone, owners: t.owners.freeze()}
 	f.setTable(t.tab.Freeze())
 	for name, c := range t.cols {
 		f.cols[name] = &attrColumn{name: name, decl: c.decl, def: c.def, col: f.tab.Column(name)}

@@ -121,6 +121,7 @@ func (s *State) logLink(row, into uint32, reason string, ok bool) {
 // is asked about when all of the record is applied, so that a record is one change.
 func (s *State) merge(visitor, customer uint32) {
 	s.mergeAttributes(visitor, customer)
+	s.ownersMoved(visitor)
 	for _, seg := range s.byRank {
 		s.touch(seg, CauseMerge)
 	}

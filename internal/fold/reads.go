@@ -261,7 +261,8 @@ func (s *State) Enrolments(name string, row uint32, onlyRow bool) []EnrolmentVie
 type EventTable struct {
 	Table  *column.Table
 	Time   *column.Column
-	Row    *column.Column
+	Row    *column.Column                  // that each event came for
+	Owners func(k int, keep bool) []uint32 // whose the events of a full chunk are, nil when that is not at hand: see exec.Events
 	Seq    *column.Column
 	Source *column.Column
 	First  int   // retention has dropped the rows before it
@@ -275,7 +276,7 @@ func (s *State) EventTable(name string) (EventTable, bool) {
 	if t == nil {
 		return EventTable{}, false
 	}
-	out := EventTable{t.tab, t.time, t.row, t.seq, t.source, int(t.gone.Rows), t.tab.Len(), math.MaxInt64}
+	out := EventTable{t.tab, t.time, t.row, func(k int, keep bool) []uint32 { return s.owners(t, k, keep) }, t.seq, t.source, int(t.gone.Rows), t.tab.Len(), math.MaxInt64}
 	if s.past != nil {
 		out.Len, out.Until = max(s.past.length(t), out.First), s.past.until()
 	}

@@ -188,6 +188,7 @@ func (s *State) dropEvents(t *eventType, from, to int) {
 		t.unlink(it.Next())
 	}
 	t.tab.Drop(to)
+	t.owners.kept.Forget(to)
 	t.prev.DropVector(to)
 	t.earliest = math.MaxInt64
 	for k := to; k < t.tab.Chunks(); k++ {

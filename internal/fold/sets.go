@@ -63,6 +63,7 @@ func (q question) Events(typ string) *exec.Events {
 		return nil
 	}
 	return &exec.Events{First: int(t.gone.Rows), Rows: n, Time: t.time.First(n), Seq: t.seq.First(n), ID: t.eid.First(n), Person: t.row.First(n), Source: t.source.First(n),
+		Owners: func(k int, keep bool) []uint32 { return q.owners(t, k, keep) },
 		Attr: func(name string) *column.Column {
 			if c := t.cols[name]; c != nil {
 				return c.col.First(n)

@@ -179,6 +179,21 @@ func (g *Graph) Identifiers(row uint32) []Identifier {
 	return out
 }
 
+// From returns the rows of a group from one of them on, in the order in which they joined.
+func (g *Graph) From(row uint32) iter.Seq[uint32] {
+	return func(yield func(uint32) bool) {
+		first := g.Canonical(row)
+		for m := row; yield(m); {
+			if m = g.row(m).next; m == first {
+				return
+			}
+		}
+	}
+}
+
+// Links returns how many links were made.
+func (g *Graph) Links() int { return g.links }
+
 // Link puts the whole group of row into the group of into, whose canonical row stays. Linking rows of one group changes
 // nothing. The cost is the number of rows that move.
 func (g *Graph) Link(row, into uint32) error {

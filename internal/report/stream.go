@@ -262,6 +262,27 @@ func (src *source) chunkCount() int { return (src.table.Len + column.ChunkRows -
 // rows returns how many rows of chunk k count, but for those that are too late.
 func (src *source) rows(k int) int { return min(column.ChunkRows, src.table.Len-k*column.ChunkRows) }
 
+// people returns whose the events of a chunk are, mostly without a look at the room it is given for as many.
+func (src *source) people(k int, room []uint32) []uint32 {
+	if own := src.table.Owners(k, true); own != nil {
+		return own[:len(room)]
+	}
+	rows := src.table.Row.Uints(k)
+	switch {
+	case rows == nil: // all of them are row 0
+		clear(room)
+		rows = room
+	case src.canonical == nil:
+		return rows[:len(room)]
+	}
+	if src.canonical != nil {
+		for i := range room {
+			room[i] = src.canonical.Of(rows[i])
+		}
+	}
+	return room
+}
+
 // split cuts the table's chunks into n sequences.
 func (src *source) split(n int) []iter.Seq[insight.Chunk] {
 	out := make([]iter.Seq[insight.Chunk], n)
@@ -281,29 +302,10 @@ func (src *source) chunks(from, to int, positions bool) iter.Seq[insight.Chunk] 
 		var persons, groups []uint32
 		for k := from; k < to; k++ {
 			n := src.rows(k)
-			c := insight.Chunk{Person: t.Row.Uints(k), Time: t.Time.Ints(k)[:n]}
+			persons = resize(persons, n)
+			c := insight.Chunk{Person: src.people(k, persons), Time: t.Time.Ints(k)[:n]}
 			if positions {
 				c.Pos = t.Seq.Ints(k)[:n]
-			}
-			if c.Person != nil {
-				c.Person = c.Person[:n]
-			}
-			switch {
-			case c.Person == nil:
-				persons = resize(persons, n)
-				clear(persons)
-				c.Person = persons
-				if src.canonical != nil {
-					for i := range persons {
-						persons[i] = src.canonical.Of(0)
-					}
-				}
-			case src.canonical != nil:
-				persons = resize(persons, n)
-				for i, row := range c.Person {
-					persons[i] = src.canonical.Of(row)
-				}
-				c.Person = persons
 			}
 			if src.group != nil {
 				groups = resize(groups, n)
