@@ -180,7 +180,7 @@ func (i Insights) Trend(ctx context.Context, q Trend) (out TrendReport, err erro
 	if err != nil {
 		return out, err
 	}
-	run := insight.Trend{Range: rng, Top: top, People: people, Calendar: calendar(s, q.Interval), Workers: reportWorkers(), Rows: uint32(s.Rows())}
+	run := insight.Trend{Range: rng, Top: top, People: people, Calendar: calendar(s, q.Interval), Workers: reportWorkers(), Rows: s.PeopleEnd()}
 	var res *insight.TrendResult
 	if err := i.compute(func() (err error) {
 		for n, sr := range q.Series {
@@ -353,7 +353,7 @@ func (i Insights) Funnel(ctx context.Context, q Funnel) (out FunnelReport, err e
 	if err != nil {
 		return out, err
 	}
-	run.People, run.Workers, run.Rows = people, reportWorkers(), uint32(s.Rows())
+	run.People, run.Workers, run.Rows = people, reportWorkers(), s.PeopleEnd()
 	var res *insight.FunnelResult
 	if err := i.compute(func() (err error) {
 		for n, st := range q.Steps {
@@ -432,7 +432,7 @@ func (i Insights) Retention(ctx context.Context, q Retention) (out RetentionRepo
 		return out, &InvalidError{What: "Retention.Range", Reason: "is missing: cohorts need a time to start in"}
 	}
 	run.People, run.Calendar = people, calendar(s, q.Interval)
-	run.Workers, run.Rows = reportWorkers(), uint32(s.Rows())
+	run.Workers, run.Rows = reportWorkers(), s.PeopleEnd()
 	var res *insight.RetentionResult
 	if err := i.compute(func() (err error) {
 		if run.Start, _, err = report.Stream(s, start); err != nil {

@@ -178,7 +178,7 @@ func (r *rig) profileQuestion(ctx context.Context, q Question) error {
 	}
 	defer r.b.profile(q.ID)()
 	for start := time.Now(); time.Since(start) < 2*time.Second; {
-		if _, _, err := r.askCDP(ctx, q, r.newName(q)); err != nil {
+		if _, err := q.CDP(ctx, r.cdp, r.newName(q)); err != nil { // as it comes, with the garbage it makes
 			return err
 		}
 	}

@@ -62,11 +62,13 @@ func t2(ctx context.Context, b *Bench, c *cdp.Client, clock *testClock, segments
 	clock.run()
 	go func() { ran <- c.Run(running) }()
 	settle(ctx, t2Idle/10)
+	profiled := b.profile("t2")
 	before, ok := processorTime()
 	start := time.Now()
 	settle(ctx, t2Idle)
 	after, _ := processorTime()
 	took := time.Since(start)
+	profiled()
 	stop()
 	if err := <-ran; !errors.Is(err, context.Canceled) {
 		return Result{}, fmt.Errorf("run: %w", err)

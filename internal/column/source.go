@@ -82,10 +82,14 @@ func Recover(err *error) {
 // fetch returns the cells of chunk k, which the cache's hand has passed, or which were dropped or never read.
 func (c *Column) fetch(k int) *page {
 	s := c.chunks[k]
-	p := c.src.cache.warm(s)
-	if p != nil {
+	if p := c.src.cache.warm(s); p != nil {
 		return p
 	}
+	return c.src.cache.add(s, c.decode(k))
+}
+
+// decode reads the cells of chunk k from the source.
+func (c *Column) decode(k int) (p *page) {
 	err := c.src.read(k, func(chunk []byte) (err error) {
 		r := readers.Get().(*reader)
 		defer readers.Put(r)
@@ -96,7 +100,7 @@ func (c *Column) fetch(k int) *page {
 	if err != nil {
 		panic(&LoadError{c.src.table, k, c.name, err})
 	}
-	return c.src.cache.add(s, p)
+	return p
 }
 
 // atHand returns the cells of chunk k for who wants one of them, nil when that is better looked up in the source.

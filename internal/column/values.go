@@ -218,6 +218,14 @@ func (c *Column) Ints(k int) []int64 { return first(c.chunk(k).ints, c.ext.rowsI
 // Uints returns chunk k of a Uint32 column; absent is 0.
 func (c *Column) Uints(k int) []uint32 { return first(c.chunk(k).uints, c.ext.rowsIn(k)) }
 
+// UintsOnce is Uints for who will not read the chunk again soon: what has to be read from the store is not put into the cache.
+func (c *Column) UintsOnce(k int) []uint32 {
+	if k < len(c.chunks) && c.chunks[k].page.Load() == nil && c.src.cache.warm(c.chunks[k]) == nil {
+		return first(c.decode(k).uints, c.ext.rowsIn(k))
+	}
+	return c.Uints(k)
+}
+
 // Bools returns chunk k of a Bool column: 0 absent, 1 false, 2 true.
 func (c *Column) Bools(k int) []uint8 { return first(c.chunk(k).bools, c.ext.rowsIn(k)) }
 

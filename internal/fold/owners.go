@@ -54,7 +54,7 @@ func (s *State) owners(t *eventType, k int, keep bool) []uint32 {
 		return cells
 	}
 	cells = make([]uint32, column.ChunkRows)
-	rows := t.row.Uints(k)
+	rows := t.row.UintsOnce(k)
 	if rows == nil { // all of them are row 0
 		rows = make([]uint32, column.ChunkRows)
 	}

@@ -18,6 +18,7 @@ import (
 	"fmt"
 	"iter"
 	"math"
+	"math/bits"
 	"slices"
 )
 
@@ -241,6 +242,16 @@ func (g *Graph) People(visitors bool) []uint64 {
 		return g.visitors.words
 	}
 	return g.customers.words
+}
+
+// End returns the row behind the last canonical one.
+func (g *Graph) End() uint32 {
+	for w := len(g.visitors.words) - 1; w >= 0; w-- {
+		if word := g.visitors.words[w] | g.customers.words[w]; word != 0 {
+			return uint32(w<<6 + bits.Len64(word))
+		}
+	}
+	return 0
 }
 
 // Freeze returns a read-only copy as of now, which may be read while the graph changes. It shares memory with the graph,
