@@ -8,4 +8,6 @@ func SetAskedAtOnce(n uint64) (restore func()) {
 }
 
 // OwnersKept says whether it is kept whose the events of a full chunk are.
-func (s *State) OwnersKept(typ string, k int) bool { return s.owners(s.typeNamed[typ], k, false) != nil }
+func (s *State) OwnersKept(typ string, k int) bool {
+	return s.owners(s.typeNamed[typ], k, false) != nil
+}
