@@ -474,9 +474,13 @@ func (k *flowSink) Write(ctx context.Context, b flow.Batch) ([]flow.Rejection, e
 func (k *flowSink) item(it *flow.Item) {
 	e := &k.enc
 	head := record.Head{Flags: record.FlagImport, Name: it.Name, Source: k.flow, Time: it.Time, ID: it.ID}
+	refused := ""
 	switch it.Kind {
 	case flow.Event:
 		head.Kind = record.KindEvent
+		if refused = k.c.cfg.refuses(it.Name, it.Attributes.Field("channel").Str); refused != "" {
+			head.Flags |= record.FlagRefused
+		}
 	case flow.Profile:
 		head.Kind = record.KindIdentify
 	case flow.Object:
@@ -500,7 +504,7 @@ func (k *flowSink) item(it *flow.Item) {
 	for _, f := range it.Attributes.Fields {
 		e.Attr(f.Name, f.Value)
 	}
-	e.End(nil)
+	e.End([]byte(refused))
 }
 
 func (k *flowSink) cursor(state string, c flow.Cursor) error {

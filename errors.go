@@ -116,3 +116,6 @@ func (e *RejectedError) Error() string {
 }
 
 func notFound(kind, name string) error { return fmt.Errorf("%w: %s %q", ErrNotFound, kind, name) }
+
+// bareText is what an error says without the "cdp: " in front, for one that goes on inside another.
+func bareText(err error) string { return strings.TrimPrefix(err.Error(), "cdp: ") }

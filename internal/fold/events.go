@@ -1,6 +1,7 @@
 package fold
 
 import (
+	"bytes"
 	"encoding/binary"
 	"fmt"
 	"math"
@@ -170,6 +171,9 @@ func (s *State) event(r *record.Record, names []string, arrived int64, cause Cau
 	}
 	if t.def.System && !userMay[t.def.Name] {
 		return s.reject(r, names, fmt.Sprintf("event %q is written by the platform itself", t.def.Name))
+	}
+	if r.Flags&record.FlagRefused != 0 && !s.batch.replaying {
+		return s.reject(r, names, string(r.Body))
 	}
 	cells, problem := s.check(t, r, names)
 	if problem != "" {
@@ -435,6 +439,10 @@ func (s *State) replay(r *record.Record, names []string) Verdict {
 		if err != nil || rec == nil {
 			continue
 		}
+		if stillRefused(rec, rd.Names, r.Idents) {
+			left++
+			continue
+		}
 		resolved, columns, wide := s.batch.resolved, s.batch.columns, s.batch.wide
 		s.batch.resolved, s.batch.columns = nil, nil
 		s.openNames(len(rd.Names))
@@ -455,6 +463,20 @@ func (s *State) replay(r *record.Record, names []string) Verdict {
 		s.markReplayed(i)
 	}
 	return Verdict{Replayed: accepted, Left: left}
+}
+
+// stillRefused says whether an event that was refused for its channel names none of those that a replay brings along. One
+// without any comes from a process that takes all.
+func stillRefused(r *record.Record, names []string, channels []record.Ident) bool {
+	if r.Flags&record.FlagRefused == 0 || len(channels) == 0 {
+		return false
+	}
+	for _, a := range r.Attrs {
+		if names[a.Name] == "channel" && value.Kind(a.Value[0]) == value.String {
+			return !slices.ContainsFunc(channels, func(ch record.Ident) bool { return bytes.Equal(ch.ID, stringBytes(a.Value)) })
+		}
+	}
+	return false
 }
 
 func (s *State) markReplayed(i uint32) {

@@ -144,6 +144,9 @@ func (at Attr) check(where string, depth int) error {
 	for _, t := range Types {
 		known = known || t == at.Type
 	}
+	if at.Type == "ref" {
+		return fmt.Errorf(`%s: a reference names the object type that it refers to: write cdp.Ref("product"), or {"type": "string", "ref": "product"}`, where)
+	}
 	if !known {
 		return fmt.Errorf("%s: unknown type %q%s", where, at.Type, DidYouMean(string(at.Type), typeNames()))
 	}
