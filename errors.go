@@ -90,7 +90,7 @@ func (e *DefinitionError) Error() string {
 	if e.Name == "" {
 		return fmt.Sprintf("%s: %v", e.Kind, e.Err)
 	}
-	return fmt.Sprintf("%s %q: %v", e.Kind, e.Name, e.Err)
+	return fmt.Sprintf("%s %.256q: %v", e.Kind, e.Name, e.Err)
 }
 
 func (e *DefinitionError) Unwrap() error { return e.Err }

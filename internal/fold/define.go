@@ -274,7 +274,7 @@ func (s *State) prepareEvent(name string, body []byte) (func(), error) {
 	if err := checkPolicy(d.Policy); err != nil {
 		return nil, err
 	}
-	if err := d.Attributes.Check(fmt.Sprintf("event %q", name), 0); err != nil {
+	if err := d.Attributes.Check("", 0); err != nil {
 		return nil, err
 	}
 	if n := len(d.Attributes); n > maxDeclared {
@@ -360,7 +360,7 @@ func (s *State) prepareObject(name string, body []byte) (func(), error) {
 	if err := checkPolicy(d.Policy); err != nil {
 		return nil, err
 	}
-	if err := d.Attributes.Check(fmt.Sprintf("object %q", name), 1); err != nil {
+	if err := d.Attributes.Check("", 1); err != nil {
 		return nil, err
 	}
 	for _, a := range d.Attributes.Names() {
@@ -401,7 +401,7 @@ func (s *State) prepareProfile(body []byte) (func(), error) {
 	if err := checkPolicy(d.Policy); err != nil {
 		return nil, err
 	}
-	if err := d.Attributes.Check("profile", 1); err != nil {
+	if err := d.Attributes.Check("", 1); err != nil {
 		return nil, err
 	}
 	if err := s.checkRefs(d.Attributes); err != nil {

@@ -122,17 +122,21 @@ func CheckName(what, name string) error {
 	return nil
 }
 
-// Check validates declarations of attributes: names, types, references, nesting and defaults.
-func (a Attrs) Check(owner string, depth int) error {
+// Check validates declarations of attributes: names, types, references, nesting and defaults. Its errors begin with the
+// place where these attributes are, when one is given.
+func (a Attrs) Check(place string, depth int) error {
+	if place != "" {
+		place += ": "
+	}
 	for _, name := range a.Names() {
 		at := a[name]
 		if err := CheckName("an attribute", name); err != nil {
-			return fmt.Errorf("%s: %w", owner, err)
+			return fmt.Errorf("%s%w", place, err)
 		}
 		if depth == 0 && Reserved[name] {
-			return fmt.Errorf("%s: attribute %q: every event has a %s of its own; choose another name", owner, name, name)
+			return fmt.Errorf("%sattribute %q: every event has a %s of its own; choose another name", place, name, name)
 		}
-		if err := at.check(fmt.Sprintf("%s: attribute %q", owner, name), depth); err != nil {
+		if err := at.check(fmt.Sprintf("%sattribute %q", place, name), depth); err != nil {
 			return err
 		}
 	}
