@@ -142,15 +142,6 @@ func bare(kind, name string, err error) error {
 	return &DefinitionError{kind, name, &bareError{trimPlace(err.Error(), kind, name), err}}
 }
 
-// bareError is an error with a shorter text.
-type bareError struct {
-	text string
-	err  error
-}
-
-func (e *bareError) Error() string { return e.text }
-func (e *bareError) Unwrap() error { return e.err }
-
 // Get returns a dataflow's current version.
 func (d Dataflows) Get(ctx context.Context, name string) (Dataflow, error) {
 	return get[Dataflow](ctx, d.c, "dataflows.get", fold.DefDataflow, name)
@@ -382,7 +373,7 @@ func (d Dataflows) Runs(ctx context.Context, name string) ([]FlowRun, error) {
 	for i, r := range runs {
 		var st flowState
 		if err := json.Unmarshal(r.Body, &st); err != nil {
-			return nil, fmt.Errorf("cdp: dataflows.runs: %w", err)
+			return nil, inside("dataflows.runs", err)
 		}
 		out[i] = FlowRun{ID: r.Run, Flow: r.Flow, State: r.State, Started: utc(r.Started), Updated: utc(r.Updated), Progress: st.Progress}
 		for _, n := range st.Cursor.Nodes {

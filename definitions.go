@@ -144,7 +144,7 @@ func (c *Client) define(ctx context.Context, kind, name string, body []byte, fla
 // built waits until a segment that was saved has its members.
 func (c *Client) built(ctx context.Context, name string) error {
 	if err := c.engine.Built(ctx, name); err != nil {
-		return fmt.Errorf("cdp: segment %q is saved, but its members are not found yet: %w; it goes on when it is saved again or the client is opened anew", name, err)
+		return &bareError{fmt.Sprintf("cdp: segment %q is saved, but its members are not found yet: %s; it goes on when it is saved again or the client is opened anew", name, bareText(err)), err}
 	}
 	return nil
 }
@@ -226,7 +226,7 @@ func list[T any](ctx context.Context, c *Client, verb, kind string) ([]T, error)
 	out := make([]T, len(bodies))
 	for i, b := range bodies {
 		if err := json.Unmarshal(b, &out[i]); err != nil {
-			return nil, fmt.Errorf("cdp: %s: %w", verb, err)
+			return nil, inside(verb, err)
 		}
 	}
 	return out, nil

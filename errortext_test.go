@@ -291,6 +291,31 @@ func TestErrorTexts(t *testing.T) {
 			}
 		}
 	}
-	t.Log(errors, "errors")
 	require.Greater(t, errors, 1500)
+}
+
+// Opening names the file and the setting, each once.
+func TestOpenTexts(t *testing.T) {
+	dir := t.TempDir()
+	good := filepath.Join(dir, "shop.cdp")
+	missing := filepath.Join(dir, "no", "shop.cdp")
+	_, err := cdp.Open(good, cdp.Config{SendWorkers: -1})
+	require.EqualError(t, err, "cdp: open "+good+": Config.SendWorkers is outside 1 to 1000")
+	var invalid *cdp.InvalidError
+	require.ErrorAs(t, err, &invalid)
+	_, err = cdp.Open(dir)
+	require.EqualError(t, err, "cdp: "+dir+" is a directory; name a file in it")
+	_, err = cdp.Open(missing)
+	require.ErrorContains(t, err, "cdp: "+missing+" cannot be created: ")
+	require.Equal(t, 1, strings.Count(err.Error(), "shop.cdp"))
+
+	c, err := cdp.Open(good)
+	require.NoError(t, err)
+	require.NoError(t, c.Close())
+	_, err = c.Segments().Count(t.Context(), "vip")
+	require.EqualError(t, err, "cdp: the client is closed")
+	over, stop := context.WithCancel(t.Context())
+	stop()
+	_, err = c.Segments().Count(over, "vip")
+	require.EqualError(t, err, "cdp: segments.set: context canceled")
 }
