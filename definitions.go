@@ -218,7 +218,7 @@ func list[T any](ctx context.Context, c *Client, verb, kind string) ([]T, error)
 	var bodies [][]byte
 	if err := c.read(ctx, verb, func(s *fold.State) {
 		for _, d := range s.Definitions(kind) {
-			bodies = append(bodies, d.Body)
+			bodies = append(bodies, d.Body())
 		}
 	}); err != nil {
 		return nil, err

@@ -78,23 +78,26 @@ func (t *eventType) setDef(def *schema.EventType) {
 	t.def = def
 	t.must = t.must[:0]
 	for _, name := range def.Attributes.Names() {
-		decl := def.Attributes[name]
-		c := t.cols[name]
-		if c == nil {
-			c = &attrColumn{name: name}
-			t.cols[name] = c
-			if c.col = t.tab.Column(name); c.col == nil {
-				c.col = t.tab.Add(name, columnKind(decl.Type))
-			}
-		}
-		c.decl, c.def = decl, nil
-		if v, err := decl.DefaultValue(); err == nil && !v.IsAbsent() {
-			c.def = value.Append(nil, v)
-		}
-		if decl.Required || c.def != nil {
+		if c := t.setAttribute(name, def.Attributes[name]); c.decl.Required || c.def != nil {
 			t.must = append(t.must, c)
 		}
 	}
+}
+
+func (t *eventType) setAttribute(name string, decl schema.Attr) *attrColumn {
+	c := t.cols[name]
+	if c == nil {
+		c = &attrColumn{name: name}
+		t.cols[name] = c
+		if c.col = t.tab.Column(name); c.col == nil {
+			c.col = t.tab.Add(name, columnKind(decl.Type))
+		}
+	}
+	c.decl, c.def = decl, nil
+	if v, err := decl.DefaultValue(); err == nil && !v.IsAbsent() {
+		c.def = value.Append(nil, v)
+	}
+	return c
 }
 
 func columnKind(t schema.Type) column.Kind {

@@ -128,7 +128,7 @@ func New() *State {
 	s.flips = s.table("flips", cols{{"row", column.Uint32}, {"segment", column.Uint32}, {"t", column.Int64}, {"in", column.Bool}, {"cause", column.Uint32}, {"prev", column.Uint32}, {"q", column.Int64}})
 	s.flipCells = newFlipCells(s.flips)
 	s.objectLog = s.table("objects", cols{{"q", column.Int64}, {"type", column.Dict}, {"id", column.Bytes}, {"t", column.Int64}, {"value", column.Bytes}, {"deleted", column.Bool}, {"a", column.Int64}})
-	s.definitions = s.table("definitions", cols{{"q", column.Int64}, {"t", column.Int64}, {"kind", column.Dict}, {"name", column.Bytes}, {"body", column.Bytes}, {"actor", column.Dict}, {"deleted", column.Bool}})
+	s.definitions = s.table("definitions", cols{{"q", column.Int64}, {"t", column.Int64}, {"kind", column.Dict}, {"name", column.Bytes}, {"body", column.Bytes}, {"actor", column.Dict}, {"deleted", column.Bool}, {"adds", column.Bool}})
 	s.rejected = s.table("rejected", cols{{"q", column.Int64}, {"t", column.Int64}, {"name", column.Dict}, {"id", column.Bytes}, {"reason", column.Bytes}, {"raw", column.Bytes}, {"source", column.Dict}})
 	s.replayed = s.table("replayed", cols{{"rejected", column.Uint32}, {"t", column.Int64}})
 	s.deadLetters = s.table("dead", cols{{"t", column.Int64}, {"flow", column.Dict}, {"run", column.Dict}, {"line", column.Int64}, {"reason", column.Bytes}, {"raw", column.Bytes}})

@@ -7,6 +7,7 @@ package schema
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"sort"
 	"time"
 	"unicode/utf8"
@@ -65,6 +66,14 @@ func (a Attrs) Names() []string {
 	}
 	sort.Strings(names)
 	return names
+}
+
+// With returns a copy with one more attribute, or another declaration of it.
+func (a Attrs) With(name string, decl Attr) Attrs {
+	out := make(Attrs, len(a)+1)
+	maps.Copy(out, a)
+	out[name] = decl
+	return out
 }
 
 // Policy says what happens to an attribute nobody declared.
