@@ -210,6 +210,9 @@ func (m *termMaker) number(depth int) naiveTerm {
 		case 8:
 			return strict("(%s / "+pick(m.r, "2", "2.0")+")", func(_ *naiveFrame, v []any) (any, bool) { return v[0].(float64) / 2, true }, m.double(depth-1))
 		case 9:
+			if m.chance(2) {
+				return strict(pick(m.r, "[[%s]][0][0]", "[%s][0]"), func(_ *naiveFrame, v []any) (any, bool) { return v[0], true }, m.number(depth-1))
+			}
 			return strict("int(%s)", func(_ *naiveFrame, v []any) (any, bool) { return math.Trunc(v[0].(float64)), true }, m.double(0))
 		case 10, 11:
 			return m.listNumber()
@@ -228,6 +231,9 @@ func (m *termMaker) number(depth int) naiveTerm {
 		case 3, 4, 5:
 			return m.aggregate(depth, pick(m.r, "sum", "avg", "min", "max"), "number")
 		case 6:
+			if m.chance(3) {
+				return strict("int(%s)", func(_ *naiveFrame, v []any) (any, bool) { return v[0], true }, m.part(depth))
+			}
 			return m.part(depth)
 		case 7:
 			return conditional(m.boolean(depth-1), m.number(depth-1), m.number(depth-1))
@@ -557,14 +563,10 @@ func (m *termMaker) perUnitNumber(depth int) naiveTerm {
 	counts, n := m.counts(depth)
 	if m.chance(2) {
 		i := m.r.IntN(n)
-		return strict(fmt.Sprintf("double(%%s[%d])", i), func(_ *naiveFrame, v []any) (any, bool) { return v[0].([]any)[i], true }, counts)
+		return strict(fmt.Sprintf("%%s[%d]", i), func(_ *naiveFrame, v []any) (any, bool) { return v[0].([]any)[i], true }, counts)
 	}
 	function := pick(m.r, "sum", "avg", "min", "max", "countDistinct")
-	text := "%s." + function + "(n, n)"
-	if function == "min" || function == "max" { // == does not compare one of counts with a Number
-		text = "double(" + text + ")"
-	}
-	return strict(text, func(_ *naiveFrame, v []any) (any, bool) { return naiveAggregate(function, v[0].([]any)) }, counts)
+	return strict("%s."+function+"(n, n)", func(_ *naiveFrame, v []any) (any, bool) { return naiveAggregate(function, v[0].([]any)) }, counts)
 }
 
 func (m *termMaker) sequence(depth int) naiveTerm {

@@ -195,7 +195,7 @@ func per(unit string) func(*resolver, ast.Expr, ast.CallExpr) shape {
 			e.SetKindCase(x.hidden(e, FnPer, call.Target(), x.string(e, unit), x.int(e, int64(n))))
 		}
 		x.timed = true
-		return shape{kind: list, elem: &shape{}}
+		return shape{kind: list, elem: &shape{count: true}}
 	}
 }
 
@@ -210,7 +210,7 @@ func end(function string) func(*resolver, ast.Expr, ast.CallExpr) shape {
 			return shape{}
 		}
 		e.SetKindCase(x.hidden(e, function, call.Target()))
-		return *s.elem
+		return x.counted(e, *s.elem)
 	}
 }
 
@@ -321,10 +321,11 @@ func literalText(e ast.Expr) (string, bool) {
 	return string(s), ok
 }
 
-// convert refuses to turn the present moment into text or a number where the answer would change all the time.
+// convert refuses to turn the present moment into text or a number where the answer would change all the time. Its hour or
+// day changes now and then, which the evaluator knows.
 func (x *resolver) convert(e ast.Expr, call ast.CallExpr) shape {
 	plain(x, e, call)
-	if x.scope.Want == Bool && mentionsNow(call.Args()[0]) {
+	if x.scope.Want == Bool && mentionsNow(call.Args()[0], accessors) {
 		x.fail(e, 0, "%s of now changes all the time: compare times as they are, as in customer.last_seen > ago(\"3d\")", call.FunctionName())
 	}
 	return shape{}
@@ -333,7 +334,7 @@ func (x *resolver) convert(e ast.Expr, call ast.CallExpr) shape {
 func (x *resolver) accessor(e ast.Expr, call ast.CallExpr) shape {
 	plain(x, e, call)
 	name := call.FunctionName()
-	if (name == overloads.TimeGetSeconds || name == overloads.TimeGetMilliseconds) && mentionsNow(call.Target()) {
+	if (name == overloads.TimeGetSeconds || name == overloads.TimeGetMilliseconds) && mentionsNow(call.Target(), nil) {
 		x.fail(e, 0, "%s of now changes all the time: compare times or durations as they are, as in now - customer.last_seen > duration(\"90s\")", name)
 	}
 	if len(call.Args()) == 1 {
@@ -346,10 +347,14 @@ func (x *resolver) accessor(e ast.Expr, call ast.CallExpr) shape {
 	return shape{}
 }
 
-func mentionsNow(e ast.Expr) bool {
-	found := false
+// mentionsNow says whether now occurs in e, other than inside a member call with one of these names.
+func mentionsNow(e ast.Expr, except []string) bool {
+	found, hidden := false, map[int64]bool{}
 	ast.PreOrderVisit(e, ast.NewExprVisitor(func(e ast.Expr) {
-		found = found || e.Kind() == ast.IdentKind && e.AsIdent() == NowVar
+		if e.Kind() == ast.CallKind && e.AsCall().IsMemberFunction() && slices.Contains(except, e.AsCall().FunctionName()) {
+			ast.PreOrderVisit(e, ast.NewExprVisitor(func(inner ast.Expr) { hidden[inner.ID()] = true }))
+		}
+		found = found || e.Kind() == ast.IdentKind && e.AsIdent() == NowVar && !hidden[e.ID()]
 	}))
 	return found
 }
@@ -368,7 +373,7 @@ func (x *resolver) startOf(e ast.Expr, call ast.CallExpr) shape {
 
 func (x *resolver) anniversary(e ast.Expr, call ast.CallExpr) shape {
 	x.walk(call.Target())
-	if mentionsNow(call.Target()) {
+	if mentionsNow(call.Target(), nil) {
 		return x.fail(e, 0, "anniversary is of a date, as in customer.birthday.anniversary(), not of now")
 	}
 	x.timed = true

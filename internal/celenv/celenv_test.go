@@ -66,6 +66,8 @@ func TestErrors(t *testing.T) {
 		{`now.startOf("moth") < now`, `1:13: unknown unit "moth" (did you mean "month"?): known are day, week, month, quarter, year`},
 		{`now.getSeconds() > 3`, `1:5: getSeconds of now changes all the time: compare times or durations as they are, as in now - customer.last_seen > duration("90s")`},
 		{`string(now) == ""`, `1:1: string of now changes all the time: compare times as they are, as in customer.last_seen > ago("3d")`},
+		{`int(now - customer.birthday) > 3`, `1:1: int of now changes all the time: compare times as they are, as in customer.last_seen > ago("3d")`},
+		{`string(now.startOf("day")) + string(now.getHours()) == ""`, `1:1: string of now changes all the time: compare times as they are, as in customer.last_seen > ago("3d")`},
 		{`now.getHours("Mars") > 3`, `1:14: unknown time zone "Mars": write it as "Asia/Tokyo" or "+07:00"`},
 		{`now.getHours("Local") > 3`, `1:14: unknown time zone "Local": write it as "Asia/Tokyo" or "+07:00"`},
 		{`customer.city > 3`, `1:15: > does not go with (string, whole number)`},

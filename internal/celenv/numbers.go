@@ -115,8 +115,8 @@ func (n *numbers) declared(e ast.Expr) kinds {
 func kindOf(t *types.Type) numKind {
 	switch {
 	case t == nil:
-	case t.Kind() == types.IntKind:
-		return integer
+	case t.Kind() == types.IntKind, t.Kind() == types.DynKind:
+		return integer // what the first check leaves open are literals in lists of lists: whole numbers, or nothing
 	case t.Kind() == types.DoubleKind:
 		return double
 	}

@@ -32,6 +32,11 @@ var usual = []string{
 	`events.purchase.filter(e, e.category == customer.city).size() > 0`, `double(events.view.size()) > 0.5`, `int(customer.age) % 2 == 0`, `string(customer.age) == "3"`,
 	`events.purchase.map(e, e.items.map(i, i.price)).size() > 1`, `events.purchase.map(e, 1).exists(n, n == customer.age)`, `[1, 2].exists(x, x == customer.age)`, `[1, 2.5].size() == 2`,
 	`[1][0] == customer.age`, `customer.city + "x" == "y"`, `(customer.tags + ["x"]).size() > 2`, `customer.age in events.purchase.map(e, e.amount)`, `events.purchase.last().id == "x"`,
+	`events.view.perWeek(3).max(n, n) != customer.age`, `events.view.perWeek(3)[0] == customer.age`, `events.view.perDay(3).exists(n, n == customer.age)`,
+	`events.view.perMonth(2).first() * customer.age > 1`, `events.view.perDay(3).map(n, n + 1).min(m, m) == customer.age`, `events.view.perDay(3).sum(n, n) == customer.age`,
+	`events.view.perDay(3).mostFrequent(n, n) == customer.age`, `events.view.perDay(3).countDistinct(n, n) == customer.age`, `events.view.perDay(3).filter(n, n > 1).last() == customer.age`,
+	`events.view.perDay(3).map(n, n).exists(m, m == customer.age)`, `int(now.getHours()) > 3`, `string(now.getHours("Asia/Tokyo")) == "3"`,
+	`[[1]][0][0] == customer.age`, `[[1], [2]].exists(l, l[0] == customer.age)`, `[[1]][0][0] + customer.age > 2`,
 }
 
 // unusual are right too; the checker gets them.

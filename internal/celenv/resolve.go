@@ -24,6 +24,7 @@ type shape struct {
 	elem    *shape       // list
 	ref     string       // reference: object type
 	inEvent bool         // came out of an event: macros over it absorb errors
+	count   bool         // an int of ours, which may meet a Number: an element of perDay, perWeek, perMonth
 }
 
 type shapeKind uint8
@@ -52,7 +53,7 @@ type resolver struct {
 
 	vars     []variable         // of enclosing macros, innermost last
 	literals map[int64]ast.Expr // integer literals of the user
-	counts   map[int64]ast.Expr // calls whose result is an int
+	counts   map[int64]ast.Expr // calls and variables that are an int
 	errs     []*Error
 	events   map[string]bool
 	attrs    map[string]bool
@@ -192,7 +193,7 @@ func (x *resolver) ident(e ast.Expr) shape {
 	name := e.AsIdent()
 	for i := len(x.vars) - 1; i >= 0; i-- {
 		if x.vars[i].name == name {
-			return x.vars[i].shape
+			return x.counted(e, x.vars[i].shape)
 		}
 	}
 	if at, ok := x.scope.Vars[name]; ok {
@@ -378,6 +379,14 @@ func (x *resolver) call(e ast.Expr) shape {
 	return s
 }
 
+// counted notes that e is a count, when its shape says so.
+func (x *resolver) counted(e ast.Expr, s shape) shape {
+	if s.count {
+		x.counts[e.ID()] = e
+	}
+	return s
+}
+
 // counting are the functions beside the accessors whose result is always an int.
 var counting = []string{"size", "countDistinct", overloads.TypeConvertInt}
 
@@ -392,7 +401,7 @@ func (x *resolver) operator(e ast.Expr, call ast.CallExpr) shape {
 		return shapes[1]
 	case operators.Index:
 		if shapes[0].kind == list {
-			return *shapes[0].elem
+			return x.counted(e, *shapes[0].elem)
 		}
 	case operators.Add:
 		if shapes[0].kind == list {
