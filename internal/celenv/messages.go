@@ -50,11 +50,21 @@ func plainWords(msg string) (plain, function string) {
 	if op, ok := operators.FindReverse(name); ok && op != "" {
 		name = op
 	}
+	if written, ok := hiddenNames[name]; ok {
+		name = written
+	}
 	name = strings.TrimPrefix(name, "@")
 	args := strings.Replace(m[2], Context+", ", "", 1)
 	args = wordInTypes.ReplaceAllStringFunc(args, typeWord)
-	return fmt.Sprintf("%s does not go with %s", name, args), name
+	plain = fmt.Sprintf("%s does not go with %s", name, args)
+	if strings.Contains(args, "list(whole number)") && (strings.Contains(args, "list(number)") || strings.HasPrefix(args, "(number, ")) {
+		plain += ": compare the elements one by one, as in events.purchase.perDay(7).exists(n, n == customer.age)"
+	}
+	return plain, name
 }
+
+// hiddenNames are what users write for functions that have another name here.
+var hiddenNames = map[string]string{operators.Conditional: "? :", FnIn: "in", FnConcat: "+", FnAdd: "+", FnSubtract: "-"}
 
 // typeName is what users call a type.
 func typeName(t *types.Type) string { return wordInTypes.ReplaceAllStringFunc(t.String(), typeWord) }
