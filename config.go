@@ -14,7 +14,8 @@ type Config struct {
 	Portal string
 
 	// Channels are what delivers messages, by the name journeys use for them. The channel "inbox" is always there and
-	// needs no entry: its messages are kept here for the website to read.
+	// needs no entry: its messages are kept here for the website to read. Where there are any, consent, opt-in and caps may
+	// name these only.
 	Channels map[string]channel.Channel
 
 	// Openers open the sources of dataflows by name, for sources that are no local files.

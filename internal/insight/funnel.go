@@ -215,7 +215,7 @@ func (q Funnel) validate() error {
 		return fmt.Errorf("unknown funnel order %q; use ordered, strict or any", q.Order)
 	}
 	if q.Other != nil && q.Order != Strict {
-		return fmt.Errorf("Other matters to a strict funnel only; leave it out or set Order to strict")
+		return fmt.Errorf("the field Other matters to a strict funnel only; leave it out or set Order to strict")
 	}
 	return nil
 }
