@@ -229,7 +229,7 @@ func (g *Graph) Canonicals() Canonicals {
 	if g.links == 0 {
 		return nil
 	}
-	return g.canonical.pages
+	return g.canonical.pages.All()
 }
 
 // People returns the canonical rows of customers, or of visitors who are linked to none, as bits: row r is bit r%64 of word
