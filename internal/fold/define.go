@@ -34,13 +34,9 @@ type DefKey struct{ Kind, Name string }
 // Definition is the current version of a definition; older ones are in the table at the rows of History.
 type Definition struct {
 	DefKey
-	Version   int
-	Body      []byte // JSON
-	Created   int64  // microseconds
-	Updated   int64
-	CreatedBy string
-	UpdatedBy string
-	History   []uint32
+	Version int
+	Body    []byte // JSON
+	History []uint32
 }
 
 // Settings of a portal.
@@ -191,11 +187,11 @@ func (s *State) indexDefinition(i uint32) {
 	}
 	d := s.defs[key]
 	if d == nil {
-		d = &Definition{DefKey: key, Created: t.Column("t").Int(i), CreatedBy: t.Column("actor").Str(i)}
+		d = &Definition{DefKey: key}
 		s.defs[key] = d
 	}
 	d.Version++
-	d.Body, d.Updated, d.UpdatedBy = bytes.Clone(t.Column("body").Bytes(i)), t.Column("t").Int(i), t.Column("actor").Str(i)
+	d.Body = bytes.Clone(t.Column("body").Bytes(i))
 	d.History = append(d.History, i)
 }
 
@@ -334,7 +330,7 @@ func (s *State) checkRefs(attrs schema.Attrs) error {
 	return nil
 }
 
-func (s *State) setEventType(d *schema.EventType) *eventType {
+func (s *State) setEventType(d *schema.EventType) {
 	t := s.typeNamed[d.Name]
 	if t == nil {
 		t = s.newEventType(d)
@@ -343,7 +339,6 @@ func (s *State) setEventType(d *schema.EventType) *eventType {
 	clear(s.batch.columns)
 	s.rebuildCatalogue()
 	s.setRetention(t)
-	return t
 }
 
 func (s *State) prepareObject(name string, body []byte) (func(), error) {
