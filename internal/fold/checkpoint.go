@@ -341,10 +341,8 @@ func (l *loader) objects() error {
 
 func (l *loader) rejected() error {
 	s := l.s
-	s.openRej = s.rejected.Len()
 	for i := range uint32(s.replayed.Len()) {
 		s.replayOK[s.replayed.Column("rejected").Uint(i)] = true
-		s.openRej--
 	}
 	return nil
 }

@@ -33,12 +33,8 @@ type DefKey struct{ Kind, Name string }
 // Definition is the current version of a definition; older ones are in the table at the rows of History.
 type Definition struct {
 	DefKey
-	Version   int
-	Created   int64 // microseconds
-	Updated   int64
-	CreatedBy string
-	UpdatedBy string
-	History   []uint32
+	Version int
+	History []uint32
 
 	body  []byte   // the newest row that has all of it
 	after [][]byte // what was learned since, row by row
@@ -199,7 +195,7 @@ func (s *State) indexDefinition(i uint32) {
 	}
 	d := s.defs[key]
 	if d == nil {
-		d = &Definition{DefKey: key, Created: t.Column("t").Int(i), CreatedBy: t.Column("actor").Str(i)}
+		d = &Definition{DefKey: key}
 		s.defs[key] = d
 	}
 	d.Version++
@@ -209,7 +205,6 @@ func (s *State) indexDefinition(i uint32) {
 	} else {
 		d.body, d.after = body, nil
 	}
-	d.Updated, d.UpdatedBy = t.Column("t").Int(i), t.Column("actor").Str(i)
 	d.History = append(d.History, i)
 }
 
@@ -356,7 +351,7 @@ func (s *State) checkRefs(attrs schema.Attrs) error {
 	return nil
 }
 
-func (s *State) setEventType(d *schema.EventType) *eventType {
+func (s *State) setEventType(d *schema.EventType) {
 	t := s.typeNamed[d.Name]
 	if t == nil {
 		t = s.newEventType(d)
@@ -365,7 +360,6 @@ func (s *State) setEventType(d *schema.EventType) *eventType {
 	clear(s.batch.columns)
 	s.rebuildCatalogue()
 	s.setRetention(t)
-	return t
 }
 
 func (s *State) prepareObject(name string, body []byte) (func(), error) {

@@ -182,7 +182,7 @@ func (s *State) event(r *record.Record, names []string, arrived int64, cause Cau
 	if problem != "" {
 		return s.reject(r, names, problem)
 	}
-	who, problem := s.resolve(r, names, cause)
+	who, problem := s.resolve(r, names)
 	if problem != "" {
 		return s.reject(r, names, problem)
 	}
@@ -402,7 +402,6 @@ func (s *State) reject(r *record.Record, names []string, reason string) Verdict 
 	if src := names[r.Source]; src != "" {
 		t.Column("source").SetString(i, []byte(src))
 	}
-	s.openRej++
 	return Verdict{Code: Rejected, Reason: reason}
 }
 
@@ -487,5 +486,4 @@ func (s *State) markReplayed(i uint32) {
 	s.replayed.Column("rejected").SetUint(j, i)
 	s.replayed.Column("t").SetInt(j, s.Now)
 	s.replayOK[i] = true
-	s.openRej--
 }

@@ -83,11 +83,11 @@ func (s *State) notedSince(seg *segment, row uint32) int64 {
 func (s *State) pastEnrolments(row uint32) []EnrolmentView {
 	over := map[string]bool{}
 	for _, name := range []string{journey.EventFinished, journey.EventExited} {
-		for _, e := range s.eventsOf(s.typeNamed[name], row, nil) {
+		for _, e := range s.eventsOf(s.typeNamed[name], row) {
 			over[e.Attr("enrolment").Str] = true
 		}
 	}
-	entered := s.eventsOf(s.typeNamed[journey.EventEntered], row, nil)
+	entered := s.eventsOf(s.typeNamed[journey.EventEntered], row)
 	slices.SortFunc(entered, func(a, b eventRef) int { return int(a.seq() - b.seq()) })
 	var out []EnrolmentView
 	for _, e := range entered {

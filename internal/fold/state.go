@@ -76,7 +76,6 @@ type State struct {
 	seen     *seenIDs
 	due      *deadline.Index
 	later    map[deadline.Item]int64 // those of due that no segment and no enrolment has: things dated in the future
-	openRej  int                     // rejected events not yet replayed
 	replayOK map[uint32]bool
 
 	busy     *live.Busy  // what segments keep for people with many events, beside the tables

@@ -131,15 +131,6 @@ func (b *buckets) stretch(c *Chunk, from int, r Range) (bucket, to int) {
 	return bucket, len(c.Time)
 }
 
-// index returns the bucket of t by search; -1 if t lies outside.
-func (b *buckets) index(t int64) int {
-	i := sort.Search(len(b.bounds), func(i int) bool { return b.bounds[i] > t }) - 1
-	if i == b.len() {
-		return -1
-	}
-	return i
-}
-
 // startOfDay is the first instant of the local day, also where clocks skip or repeat midnight. time.Date promises
 // neither of the two readings there. Day may overflow its month.
 func startOfDay(year int, month time.Month, day int, zone *time.Location) time.Time {

@@ -72,7 +72,6 @@ type Step struct {
 
 // FunnelResult is how many people reached each step.
 type FunnelResult struct {
-	Order  Order
 	Steps  []StepResult
 	Groups []FunnelGroup // by people at the first step, the largest first, "other" last
 }

@@ -58,12 +58,6 @@ type node struct {
 // Def returns the definition. It is not to be changed.
 func (j *Journey) Def() *Def { return j.def }
 
-// Validate says everything that is wrong with a definition, one error a line, or nil.
-func Validate(d *Def, h Hooks) error {
-	_, err := Compile(d, h)
-	return err
-}
-
 // Compile validates a definition and prepares it for stepping. It keeps d, which is not to be changed afterwards.
 func Compile(d *Def, h Hooks) (*Journey, error) {
 	c := compiler{def: d, hooks: h, out: &Journey{def: d, nodes: make(map[string]*node, min(len(d.Nodes), MaxNodes))}}

@@ -75,8 +75,6 @@ type Record struct {
 	Idents []Ident
 	Attrs  []Attr
 	Body   []byte // a definition's JSON; the raw row of a dead letter
-
-	Raw []byte // the whole record as encoded, kind byte first
 }
 
 // ErrFormat is returned for bytes that are no batch or record.
@@ -232,7 +230,6 @@ func (r *Reader) Next() (*Record, error) {
 	if err != nil {
 		return nil, err
 	}
-	r.rec.Raw = r.left[:len(r.left)-len(rest)]
 	r.left = rest
 	r.rec.Kind = kind
 	return &r.rec, r.rec.decode(body, uint64(len(r.Names)))
