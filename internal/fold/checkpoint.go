@@ -149,7 +149,11 @@ func (l *loader) definitions() error {
 	for i := range uint32(t.Len()) {
 		key := DefKey{t.Column("kind").Str(i), string(t.Column("name").Bytes(i))}
 		deleted, _ := t.Column("deleted").Bool(i)
-		take, err := s.prepare(key, t.Column("body").Bytes(i), deleted)
+		prepare := func() (func(), error) { return s.prepare(key, t.Column("body").Bytes(i), deleted) }
+		if s.adds(i) {
+			prepare = func() (func(), error) { return s.prepareLearned(key, t.Column("body").Bytes(i)) }
+		}
+		take, err := prepare()
 		if err != nil {
 			return fmt.Errorf("%s %q: %w", key.Kind, key.Name, err)
 		}

@@ -71,7 +71,7 @@ func (s *State) compileTemplate(name string, body []byte) (*messageTemplate, err
 // recompileTemplates follows a change of the portal's time zone.
 func (s *State) recompileTemplates() {
 	for name, t := range s.journeys.templates {
-		if again, err := s.compileTemplate(name, s.defs[DefKey{DefTemplate, name}].Body); err == nil {
+		if again, err := s.compileTemplate(name, s.defs[DefKey{DefTemplate, name}].Body()); err == nil {
 			*t = *again
 		}
 	}

@@ -1,7 +1,6 @@
 package fold
 
 import (
-	"bytes"
 	"cmp"
 	"iter"
 	"maps"
@@ -291,7 +290,7 @@ func (s *State) BodyOf(kind, name string) ([]byte, bool) {
 	if d == nil {
 		return nil, false
 	}
-	return bytes.Clone(d.Body), true
+	return d.Body(), true
 }
 
 // SystemTypes returns the event types that the platform writes itself.

@@ -67,14 +67,14 @@ func (q Retention) Run() (*RetentionResult, error) {
 		return nil, err
 	}
 	if q.Periods < 0 {
-		return nil, errors.New("insight: retention over a negative number of periods; use 0 for all the range has")
+		return nil, errors.New("a negative number of periods; use 0 for all the range has")
 	}
 	periods := b.len()
 	if q.Periods > 0 {
 		periods = min(periods, q.Periods)
 	}
 	if b.len()*periods > maxRetentionCells {
-		return nil, fmt.Errorf("insight: retention of %d cohorts over %d periods is more than %d cells; set Periods or widen the interval", b.len(), periods, maxRetentionCells)
+		return nil, fmt.Errorf("retention of %d cohorts over %d periods is more than %d cells; set Periods or widen the interval", b.len(), periods, maxRetentionCells)
 	}
 	people := newRowSet(q.People)
 	if q.Return == nil && q.Rows > 0 && b.len() <= maxActivityBuckets {

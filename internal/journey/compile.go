@@ -62,7 +62,7 @@ func (j *Journey) Def() *Def { return j.def }
 func Compile(d *Def, h Hooks) (*Journey, error) {
 	c := compiler{def: d, hooks: h, out: &Journey{def: d, nodes: make(map[string]*node, min(len(d.Nodes), MaxNodes))}}
 	if err := checkName(d.Name); err != nil {
-		return nil, fmt.Errorf("journey %.80q: %w", d.Name, err)
+		return nil, fmt.Errorf("journey %q: %w", d.Name, err)
 	}
 	c.limits()
 	if len(c.errs) == 0 {
