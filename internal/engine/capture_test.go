@@ -108,8 +108,7 @@ func copied(t *testing.T, st store.Store) store.Store {
 // checkpoints returns the sequences of the checkpoints in a store, and whether one is under way.
 func checkpoints(t *testing.T, st store.Store) (sequences []uint64, marker bool) {
 	t.Helper()
-	keys, err := keyspace.For("p")
-	require.NoError(t, err)
+	keys := keysOf(t)
 	from, to := keys.Checkpoints()
 	require.NoError(t, st.View(context.Background(), func(r store.Reader) error {
 		for p, err := range r.Scan(from, to) {
@@ -130,21 +129,35 @@ func checkpoints(t *testing.T, st store.Store) (sequences []uint64, marker bool)
 // litter returns the blocks that belong to no checkpoint of these.
 func litter(t *testing.T, st store.Store, kept []uint64) (out []string) {
 	t.Helper()
-	keys, err := keyspace.For("p")
-	require.NoError(t, err)
+	eachBlock(t, st, func(_ store.Reader, table string, _ uint32, sequence uint64) {
+		if sequence != 0 && !slices.Contains(kept, sequence) {
+			out = append(out, table)
+		}
+	})
+	return out
+}
+
+func eachBlock(t *testing.T, st store.Store, fn func(r store.Reader, table string, chunk uint32, sequence uint64)) {
+	t.Helper()
+	keys := keysOf(t)
 	from, to := keys.Blocks()
 	require.NoError(t, st.View(context.Background(), func(r store.Reader) error {
 		for p, err := range r.Scan(from, to) {
 			require.NoError(t, err)
-			table, _, sequence, err := keys.ParseBlock(p.Key)
+			table, k, sequence, err := keys.ParseBlock(p.Key)
 			require.NoError(t, err)
-			if sequence != 0 && !slices.Contains(kept, sequence) {
-				out = append(out, table)
-			}
+			fn(r, table, k, sequence)
 		}
 		return nil
 	}))
-	return out
+}
+
+// keysOf are the keys of the portal that the tests of this package use.
+func keysOf(t *testing.T) keyspace.Portal {
+	t.Helper()
+	keys, err := keyspace.For("p")
+	require.NoError(t, err)
+	return keys
 }
 
 // Two engines write to one store at random, each with checkpoints due all the time and events that are dropped; one closes

@@ -1,7 +1,6 @@
 package engine_test
 
 import (
-	"context"
 	"strings"
 	"testing"
 	"time"
@@ -9,7 +8,6 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/embedcdp/cdp/internal/engine"
-	"github.com/embedcdp/cdp/internal/keyspace"
 	"github.com/embedcdp/cdp/store"
 	"github.com/embedcdp/cdp/store/memstore"
 )
@@ -48,24 +46,15 @@ func TestChunksInParts(t *testing.T) {
 // partsOfChunks counts the parts in a store and fails the test when one belongs to no chunk that is there.
 func partsOfChunks(t *testing.T, st store.Store) (n int) {
 	t.Helper()
-	keys, err := keyspace.For("p")
-	require.NoError(t, err)
-	from, to := keys.Blocks()
-	require.NoError(t, st.View(context.Background(), func(r store.Reader) error {
-		for p, err := range r.Scan(from, to) {
-			require.NoError(t, err)
-			table, k, sequence, err := keys.ParseBlock(p.Key)
-			require.NoError(t, err)
-			part, of, found := strings.Cut(table, "/")
-			if !found || !strings.HasPrefix(part, "$part") {
-				continue
-			}
-			n++
-			head, err := r.Get(keys.Block(of, k, sequence))
-			require.NoError(t, err, "%s of chunk %d of %s in checkpoint %d is left over", part, k, of, sequence)
-			require.Equal(t, byte(0x80), head[0], "%s of chunk %d of %s", part, k, of)
+	eachBlock(t, st, func(r store.Reader, table string, k uint32, sequence uint64) {
+		part, of, found := strings.Cut(table, "/")
+		if !found || !strings.HasPrefix(part, "$part") {
+			return
 		}
-		return nil
-	}))
+		n++
+		head, err := r.Get(keysOf(t).Block(of, k, sequence))
+		require.NoError(t, err, "%s of chunk %d of %s in checkpoint %d is left over", part, k, of, sequence)
+		require.Equal(t, byte(0x80), head[0], "%s of chunk %d of %s", part, k, of)
+	})
 	return n
 }

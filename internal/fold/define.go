@@ -15,6 +15,8 @@ import (
 	"github.com/embedcdp/cdp/internal/schema"
 )
 
+// This file is how definitions are saved: each is checked whole against the others before anything of it takes effect.
+
 // Kinds of definitions.
 const (
 	DefEvent    = "event"

@@ -14,6 +14,8 @@ import (
 	"github.com/embedcdp/cdp/internal/value"
 )
 
+// This file is how people move through journeys: definitions and their versions, who enters, and each step's effects.
+
 // journeys holds the journeys, who is inside, and what they want sent.
 type journeys struct {
 	defs      map[string]*journeyDef

@@ -6,9 +6,9 @@ import (
 	"github.com/embedcdp/cdp/internal/column"
 )
 
-// Every question about events looks up whose each of them is, and with millions of rows that takes longer than all else. So
-// what was looked up for a whole chunk is kept, until an event of that chunk gets another owner. A link moves the events
-// of a visitor, which lie in a few chunks mostly.
+// This file keeps whose the events of a chunk are. Every question about events looks that up for each of them, and with millions
+// of rows it takes longer than all else. So what was looked up for a whole chunk is kept until an event of it gets
+// another owner: a link moves the events of a visitor, which mostly lie in a few chunks.
 
 // owners is what is kept for one type of event.
 type owners struct {

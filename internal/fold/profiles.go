@@ -12,6 +12,8 @@ import (
 	"github.com/embedcdp/cdp/internal/value"
 )
 
+// This file is whose a record is, and what is known of people: identifiers, links and attributes.
+
 // attribute is one profile attribute: its current value for each canonical row, and since when.
 // The history of every change is in the table "sets".
 type attribute struct {

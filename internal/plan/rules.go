@@ -60,13 +60,10 @@ func same(a, b Node) bool {
 }
 
 func rewrite(n Node) Node {
-	switch m := n.(type) {
-	case And:
-		n = And{rewriteAll(m.Of)}
-	case Or:
-		n = Or{rewriteAll(m.Of)}
-	case Not:
-		n = Not{rewrite(m.Of)}
+	if not, ok := n.(Not); ok {
+		n = Not{rewrite(not.Of)}
+	} else {
+		n = withParts(n, rewriteAll)
 	}
 	for _, r := range rules {
 		n = r.apply(n)
@@ -126,27 +123,22 @@ func (flatten) name() string { return "flatten" }
 func (flatten) apply(n Node) Node {
 	switch m := n.(type) {
 	case And:
-		var of []Node
-		for _, c := range m.Of {
-			if inner, ok := c.(And); ok {
-				of = append(of, inner.Of...)
-			} else {
-				of = append(of, c)
-			}
-		}
-		return And{of}
+		return And{lifted(m.Of, func(n Node) ([]Node, bool) { inner, ok := n.(And); return inner.Of, ok })}
 	case Or:
-		var of []Node
-		for _, c := range m.Of {
-			if inner, ok := c.(Or); ok {
-				of = append(of, inner.Of...)
-			} else {
-				of = append(of, c)
-			}
-		}
-		return Or{of}
+		return Or{lifted(m.Of, func(n Node) ([]Node, bool) { inner, ok := n.(Or); return inner.Of, ok })}
 	}
 	return n
+}
+
+func lifted(of []Node, parts func(Node) ([]Node, bool)) (out []Node) {
+	for _, n := range of {
+		if inner, ok := parts(n); ok {
+			out = append(out, inner...)
+		} else {
+			out = append(out, n)
+		}
+	}
+	return out
 }
 
 // foldConstants drops what cannot matter. `false && x` is false and `true || x` is true whatever x is, an error too;
@@ -187,12 +179,15 @@ type dropRepeated struct{}
 
 func (dropRepeated) name() string { return "drop repeated" }
 
-func (dropRepeated) apply(n Node) Node {
+func (dropRepeated) apply(n Node) Node { return withParts(n, distinct) }
+
+// withParts is an And or Or of what change makes of its parts, and anything else as it is.
+func withParts(n Node, change func([]Node) []Node) Node {
 	switch m := n.(type) {
 	case And:
-		return And{distinct(m.Of)}
+		return And{change(m.Of)}
 	case Or:
-		return Or{distinct(m.Of)}
+		return Or{change(m.Of)}
 	}
 	return n
 }
@@ -224,16 +219,9 @@ type orderByCost struct{}
 func (orderByCost) name() string { return "order by cost" }
 
 func (orderByCost) apply(n Node) Node {
-	byCost := func(of []Node) []Node {
+	return withParts(n, func(of []Node) []Node {
 		of = slices.Clone(of)
 		slices.SortStableFunc(of, func(a, b Node) int { return costOf(a) - costOf(b) })
 		return of
-	}
-	switch m := n.(type) {
-	case And:
-		return And{byCost(m.Of)}
-	case Or:
-		return Or{byCost(m.Of)}
-	}
-	return n
+	})
 }
