@@ -72,10 +72,22 @@ func (p *pendings) set(row uint32, at int64) {
 
 // remove takes a row's deadline away.
 func (p *pendings) remove(row uint32) {
-	_, place, there := p.find(row)
-	if !there {
-		return
+	if _, place, there := p.find(row); there {
+		p.removeAt(row, place)
 	}
+}
+
+// take removes a row's deadline if it is this instant, which is now, and reports whether it was.
+func (p *pendings) take(row uint32, at int64) bool {
+	b, place, there := p.find(row)
+	if !there || b.times[place] != pack48(at) {
+		return false
+	}
+	p.removeAt(row, place)
+	return true
+}
+
+func (p *pendings) removeAt(row uint32, place int) {
 	b := p.own(int(row >> pendingBits))
 	b.has[row>>6&3] &^= 1 << (row & 63)
 	b.times = slices.Delete(b.times, place, place+1)
