@@ -116,6 +116,14 @@ func (p *pendings) until(now int64, fn func(row uint32)) {
 
 func (p *pendings) clear() { p.blocks = nil }
 
+// block returns the block that has a row's deadline, nil when there is none.
+func (p *pendings) block(row uint32) *pendingBlock {
+	if k := int(row >> pendingBits); k < len(p.blocks) {
+		return p.blocks[k]
+	}
+	return nil
+}
+
 // own returns a block for writing.
 func (p *pendings) own(k int) *pendingBlock {
 	b := p.blocks[k]
@@ -164,10 +172,7 @@ func (p *pendings) all(now int64) iter.Seq2[uint32, int64] {
 
 // find returns the block of a row and the place of its deadline there, or where it would be.
 func (p *pendings) find(row uint32) (b *pendingBlock, place int, there bool) {
-	if k := int(row >> pendingBits); k < len(p.blocks) {
-		b = p.blocks[k]
-	}
-	if b == nil {
+	if b = p.block(row); b == nil {
 		return nil, 0, false
 	}
 	word := int(row >> 6 & 3)

@@ -25,10 +25,13 @@ func (s *State) insertLater(at int64, it deadline.Item) {
 
 // drain fires every deadline up to now, each at its own instant, in order of time. What fires may set new ones.
 func (s *State) drain(now int64) {
-	for {
+	for ready := 0; ; ready-- {
 		at, ok := s.due.Next()
 		if !ok || at > now {
 			return
+		}
+		if ready <= 0 {
+			ready = s.lookAhead()
 		}
 		s.Now = max(s.Now, at)
 		s.due.Drain(at, 1, s.fire)
