@@ -421,3 +421,23 @@ func BenchmarkReadColumnAgain(b *testing.B) {
 		})
 	}
 }
+
+// What is in memory is given without a look at the store; what is not is absent.
+func TestIntInMemory(t *testing.T) {
+	var kept shelf
+	tb := New("events")
+	tb.SetSource(NewCache(0), kept.read)
+	c := tb.Add("t", Int64)
+	for range ChunkRows + 2 {
+		i := tb.Append()
+		c.SetInt(i, int64(i)*10)
+	}
+	require.Equal(t, int64(70), c.IntInMemory(7), "sealed")
+	require.Equal(t, int64(10*ChunkRows), c.IntInMemory(ChunkRows), "open")
+	require.Equal(t, int64(AbsentInt), c.IntInMemory(ChunkRows+2), "behind the last")
+	require.Equal(t, int64(AbsentInt), c.IntInMemory(5*ChunkRows), "far behind")
+	kept.store(tb)
+	require.Equal(t, int64(AbsentInt), c.IntInMemory(7), "in the store only")
+	require.Zero(t, kept.reads.Load())
+	require.Equal(t, int64(70), c.Int(7))
+}

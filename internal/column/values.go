@@ -132,6 +132,18 @@ func (c *Column) Int(i uint32) int64 {
 	return AbsentInt
 }
 
+// IntInMemory is Int for who can do without a cell that would have to be read from the store; it reads nothing, and gives AbsentInt.
+func (c *Column) IntInMemory(i uint32) int64 {
+	k, p := int(i>>chunkBits), &c.open
+	if k < len(c.chunks) {
+		p = c.chunks[k].page.Load()
+	}
+	if j := i & chunkMask; p != nil && k <= len(c.chunks) && int(j) < len(p.ints) {
+		return p.ints[j]
+	}
+	return AbsentInt
+}
+
 // Uint returns row i of a Uint32 column, 0 when absent.
 func (c *Column) Uint(i uint32) uint32 {
 	p := c.sealedPage(int(i >> chunkBits))

@@ -183,6 +183,15 @@ func (x *Index) Drain(now int64, max int, fn func(at int64, it Item)) int {
 	return n
 }
 
+// Coming appends items that will be drained soon, in order, until out is full. It is for who wants to prepare: it gives only those that
+// are sorted already, and what was or will be inserted late may come between them.
+func (x *Index) Coming(out []Item) []Item {
+	for _, e := range x.sorted[:min(len(x.sorted), cap(out)-len(out))] {
+		out = append(out, e.item())
+	}
+	return out
+}
+
 // pop removes the earliest entry.
 func (x *Index) pop() (e entry) {
 	if !x.isOpen {

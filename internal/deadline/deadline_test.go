@@ -110,6 +110,20 @@ func TestIndexAgainstSortedSlice(t *testing.T) {
 					x.Insert(d.at, d.it)
 				}
 			}
+			coming := x.Coming(make([]Item, 0, 40)) // of what is sorted, nothing is left out but what came late
+			late := map[Item]bool{}
+			for _, l := range x.late.items {
+				late[l.item()] = true
+			}
+			k := 0
+			for _, d := range tw {
+				if k < len(coming) && d.it == coming[k] {
+					k++
+				} else if k < len(coming) {
+					require.True(rt, late[d.it])
+				}
+			}
+			require.Equal(rt, len(coming), k)
 			require.Equal(rt, len(tw), x.Len())
 			at, ok := x.Next()
 			require.Equal(rt, len(tw) > 0, ok)

@@ -133,9 +133,14 @@ func (x *Index) splitPart(p part, i int) {
 		c = c.next
 		x.release(done)
 	}
-	for i := range slices.Backward(by[:]) {
-		if by[i].n > 0 {
-			x.parts = append(x.parts, by[i])
+	for _, b := range slices.Backward(by[:]) { // small ones together, as many as are sorted at once
+		last := len(x.parts) - 1
+		switch {
+		case b.n == 0:
+		case last >= 0 && b.n+x.parts[last].n <= sortAtOnce:
+			x.parts[last].link(b)
+		default:
+			x.parts = append(x.parts, b)
 		}
 	}
 }

@@ -17,8 +17,9 @@ import (
 
 // checkpointer writes the state in pieces that ride along with commits:
 //
-//  1. a table's chunk is sealed (written once, for ever) soon after it is full: one a commit, and as many bytes as the commit's
-//     batch has, which is several times what the batch adds, so that sealing keeps up with batches of any size;
+//  1. a table's chunk is sealed (written once, for ever) some time after it is full: with a commit after every lookEvery events and
+//     flips at least one, and as many bytes as its batch has. That is several times what came meanwhile, so that sealing keeps up with
+//     batches of any size; and the one deadline of a quiet second does not write what a segment's thousands of flips have left;
 //  2. when enough log has come since the last checkpoint, the state is frozen as of one batch (fold.Capture). A goroutine
 //     encodes every table's partial last chunk and the manifest from that copy, and what it made rides along with later commits
 //     in slices; the last one has the manifest's own key, which makes the checkpoint count. What is small is encoded and
@@ -46,7 +47,7 @@ type checkpointer struct {
 
 const (
 	trimPerCommit  = 32
-	lookEvery      = 2048    // events between looks for full chunks
+	lookEvery      = 2048    // events and flips between looks for full chunks; a fraction of a chunk, so that one a look is enough
 	sealedPerWrite = 4 << 20 // bytes of chunks in one transaction, when nobody waits
 )
 
@@ -63,11 +64,10 @@ func (c *checkpointer) piece(e *Engine) (side []change) {
 	due := mine && c.under == nil && c.since >= e.opt.CheckpointBytes
 	if due || e.state.Sequence-c.looked >= lookEvery {
 		chunks, all := c.sealNext(e, max(1, len(e.buf)))
-		if side = append(side, chunks...); all {
-			c.looked = e.state.Sequence
-			if due && !e.state.Building() && e.state.Ready() == nil { // else the next event says what is wrong
-				own = append(own, c.begin(e)...)
-			}
+		side = append(side, chunks...)
+		c.looked = e.state.Sequence
+		if all && due && !e.state.Building() && e.state.Ready() == nil { // else the next event says what is wrong
+			own = append(own, c.begin(e)...)
 		}
 	}
 	if mine {

@@ -2,6 +2,7 @@ package fold_test
 
 import (
 	"encoding/json"
+	"flag"
 	"fmt"
 	"math"
 	"math/rand/v2"
@@ -202,13 +203,18 @@ func BenchmarkIntake(b *testing.B) {
 	}
 }
 
+// People and events of BenchmarkFlips. What few people need fits the processor's caches; 1,000,000 and 5,000,000 does not.
+var (
+	flipPeople = flag.Int("flip-people", 200_000, "people of BenchmarkFlips")
+	flipEvents = flag.Int("flip-events", 400_000, "events of BenchmarkFlips, a multiple of 1,000")
+)
+
 // BenchmarkFlips moves the clock by 30 days after which nobody is in any window.
 func BenchmarkFlips(b *testing.B) {
-	const people = 200_000
 	for b.Loop() {
-		sh := newShop(people, false)
+		sh := newShop(*flipPeople, false)
 		sh.everybody()
-		sh.events(400_000, 24*time.Hour)
+		sh.events(*flipEvents, 24*time.Hour)
 		var before, after runtime.MemStats
 		runtime.GC()
 		runtime.ReadMemStats(&before)

@@ -62,10 +62,22 @@ func (p *pendings) set(row uint32, at int64) {
 
 // remove takes a row's deadline away.
 func (p *pendings) remove(row uint32) {
-	_, place, there := p.find(row)
-	if !there {
-		return
+	if _, place, there := p.find(row); there {
+		p.removeAt(row, place)
 	}
+}
+
+// take removes a row's deadline if it is this instant, which is now, and reports whether it was.
+func (p *pendings) take(row uint32, at int64) bool {
+	b, place, there := p.find(row)
+	if !there || b.times[place] != pack48(at) {
+		return false
+	}
+	p.removeAt(row, place)
+	return true
+}
+
+func (p *pendings) removeAt(row uint32, place int) {
 	b := p.own(row)
 	b.has[row>>6&3] &^= 1 << (row & 63)
 	b.times = slices.Delete(b.times, place, place+1)
@@ -93,6 +105,9 @@ func (p *pendings) until(now int64, fn func(row uint32)) {
 }
 
 func (p *pendings) clear() { *p = pendings{} }
+
+// block returns the block that has a row's deadline if there is one, nil when there is none.
+func (p *pendings) block(row uint32) *pendingBlock { return p.blocks.At(int(row >> pendingBits)) }
 
 // own returns the block of a row for writing.
 func (p *pendings) own(row uint32) *pendingBlock {
@@ -138,7 +153,7 @@ func (p *pendings) all(now int64) iter.Seq2[uint32, int64] {
 
 // find returns the block of a row and the place of its deadline there, or where it would be.
 func (p *pendings) find(row uint32) (b *pendingBlock, place int, there bool) {
-	if b = p.blocks.At(int(row >> pendingBits)); b == nil {
+	if b = p.block(row); b == nil {
 		return nil, 0, false
 	}
 	word := int(row >> 6 & 3)

@@ -27,13 +27,20 @@ func TestPendings(t *testing.T) {
 				}
 			}
 			row := r.Uint32N(rows)
-			switch r.IntN(3) {
+			switch r.IntN(4) {
 			case 0, 1:
 				twin[row] = now + r.Int64N(maxAhead)
 				p.set(row, twin[row])
 			case 2:
 				delete(twin, row)
 				p.remove(row)
+			case 3: // only if it is due now
+				if at, has := twin[row]; has {
+					require.False(t, p.take(row, at+1))
+					require.True(t, p.take(row, at))
+					delete(twin, row)
+				}
+				require.False(t, p.take(row, now))
 			}
 			for range 3 {
 				row := r.Uint32N(rows)

@@ -240,6 +240,7 @@ type batchScratch struct {
 	depth    int
 	touched  bits        // segments to be asked, by their place in byRank
 	asked    live.Person // whom they are asked about
+	ahead    ahead
 
 	// Put off to the end of the batch.
 	deferred   []touched

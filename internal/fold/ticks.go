@@ -25,10 +25,13 @@ func (s *State) insertLater(at int64, it deadline.Item) {
 
 // drain fires every deadline up to now, each at its own instant, in order of time. What fires may set new ones.
 func (s *State) drain(now int64) {
-	for {
+	for ready := 0; ; ready-- {
 		at, ok := s.due.Next()
 		if !ok || at > now {
 			return
+		}
+		if ready <= 0 {
+			ready = s.lookAhead()
 		}
 		s.Now = max(s.Now, at)
 		s.due.Drain(at, 1, s.fire)
@@ -39,10 +42,9 @@ func (s *State) fire(at int64, it deadline.Item) {
 	switch it.Kind {
 	case dueSegment:
 		seg := s.segments[it.Subject]
-		if seg == nil || !seg.isDue(it.Row, at) {
+		if seg == nil || !s.touchDue(seg, it.Row, at) {
 			return // replaced by another deadline since
 		}
-		s.touchDue(seg, it.Row, at)
 		s.settleRow(it.Row, at)
 	case dueRetention:
 		s.retain(s.types[it.Subject], at)
@@ -64,26 +66,22 @@ func (s *State) fire(at int64, it deadline.Item) {
 	s.settle()
 }
 
-// touchDue marks the segment whose deadline fires; where segments ask for each other, also the others that are due for the
-// row at this instant, so that they are asked in their order and none flips twice.
-func (s *State) touchDue(seg *segment, row uint32, at int64) {
+// touchDue marks the segment of a deadline, if it still holds; where segments ask for each other, also the others that are due
+// for the row at this instant, so that they are asked in their order and none flips twice.
+func (s *State) touchDue(seg *segment, row uint32, at int64) (holds bool) {
+	if !seg.pending.take(row, at) {
+		return false
+	}
+	s.touch(seg, CauseTime)
 	if len(seg.dependents) == 0 && len(seg.deps.Segments) == 0 {
-		seg.pending.remove(row)
-		s.touch(seg, CauseTime)
-		return
+		return true
 	}
 	for _, other := range s.byRank {
-		if other.isDue(row, at) {
-			other.pending.remove(row)
+		if other.pending.take(row, at) {
 			s.touch(other, CauseTime)
 		}
 	}
-}
-
-// isDue tells whether a row's deadline is this instant, which is now.
-func (seg *segment) isDue(row uint32, at int64) bool {
-	due, ok := seg.pending.get(row, at)
-	return ok && due == at
+	return true
 }
 
 // NextDue is the earliest instant at which something happens by itself.

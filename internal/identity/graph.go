@@ -53,6 +53,7 @@ type Graph struct {
 	canonical paged[uint32] // by row: whom it belongs to. Questions look it up for each event, so it lies by itself
 	ids       arena
 	index     index
+	linked    bitset // rows whose group has others: all that is known of a row without it is that it is its own
 	customers bitset // a bit a row
 	visitors  bitset // canonical rows that are no customers
 	customerN int
@@ -75,6 +76,7 @@ func (g *Graph) NewRow() uint32 {
 	row := uint32(g.rows.n)
 	g.rows.append(rowState{next: row, tail: row})
 	g.canonical.append(row)
+	g.linked.grow(row)
 	g.customers.grow(row)
 	g.visitors.grow(row)
 	g.visitors.set(row, true)
@@ -140,7 +142,12 @@ func (g *Graph) Attach(kind uint8, id []byte, row uint32) error {
 }
 
 // Canonical returns the row that this row belongs to now: a customer's, for every row linked into it.
-func (g *Graph) Canonical(row uint32) uint32 { return *g.canonical.at(g.known(row)) }
+func (g *Graph) Canonical(row uint32) uint32 {
+	if !g.linked.has(g.known(row)) { // a bit, which the processor has at hand, spares a look into memory that it has not
+		return row
+	}
+	return *g.canonical.at(row)
+}
 
 // IsCustomer says whether the row's group is a customer's.
 func (g *Graph) IsCustomer(row uint32) bool {
@@ -150,6 +157,10 @@ func (g *Graph) IsCustomer(row uint32) bool {
 // Members returns all rows of the row's group: the canonical one, then the others in the order in which they joined.
 func (g *Graph) Members(row uint32) iter.Seq[uint32] {
 	return func(yield func(uint32) bool) {
+		if !g.linked.has(g.known(row)) {
+			yield(row)
+			return
+		}
 		first := g.Canonical(row)
 		for m := first; yield(m); {
 			if m = g.row(m).next; m == first {
@@ -208,7 +219,9 @@ func (g *Graph) Link(row, into uint32) error {
 	last, end := g.row(from).tail, g.row(to).tail
 	for m := range g.Members(from) {
 		*g.canonical.edit(m) = to
+		g.linked.set(m, true)
 	}
+	g.linked.set(to, true)
 	g.visitors.set(from, false)
 	g.edit(end).next = from
 	g.edit(last).next = to
@@ -255,7 +268,7 @@ func (g *Graph) End() uint32 {
 // which from then on copies what it changes, 16 to 64 KiB at a time. Find does not work on it.
 func (g *Graph) Freeze() *Graph {
 	return &Graph{rows: g.rows.freeze(), canonical: g.canonical.freeze(), ids: arena{slices.Clone(g.ids.blocks)},
-		customers: g.customers.freeze(), visitors: g.visitors.freeze(),
+		linked: g.linked.freeze(), customers: g.customers.freeze(), visitors: g.visitors.freeze(),
 		customerN: g.customerN, groups: g.groups, links: g.links, until: g.until}
 }
 

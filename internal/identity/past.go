@@ -31,6 +31,7 @@ func (g *Graph) Before(rows int, last Identifier, only []uint32) *Graph {
 		visitors[len(visitors)-1] &= 1<<tail - 1
 	}
 	p.customers, p.visitors = bitset{words: customers}, bitset{words: visitors}
+	p.linked = bitset{words: make([]uint64, len(customers))}
 	p.rows.n, p.canonical.n = rows, rows
 	if only != nil {
 		for _, row := range only {

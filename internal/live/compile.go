@@ -16,7 +16,7 @@ func Compile(n plan.Node, src Source) (*Program, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := &Program{root: root, watches: c.watches, tables: c.tables}
+	p := &Program{root: root, watches: c.watches, lists: c.lists, tables: c.tables}
 	p.rises, p.falls = root.moved()
 	return p, nil
 }
@@ -25,6 +25,7 @@ type compiler struct {
 	src     Source
 	cal     celenv.Calendar
 	watches []Watch
+	lists   []*Type
 	tables  []*table
 }
 
@@ -317,6 +318,7 @@ func (c *compiler) list(e plan.Events) (list, bool) {
 	if l.typ == nil {
 		return l, false
 	}
+	c.lists = append(c.lists, l.typ)
 	for _, f := range e.Filter {
 		n := c.about(f, l.typ)
 		if n == nil {

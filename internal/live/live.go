@@ -99,9 +99,13 @@ type Person struct {
 type Program struct {
 	root         node
 	watches      []Watch
+	lists        []*Type
 	tables       []*table
 	rises, falls bool
 }
+
+// Lists returns the types of which it walks lists of events, some of them several times.
+func (p *Program) Lists() []*Type { return p.lists }
 
 // Holds tells whether the condition is true for a person, and the earliest instant after Now at which that can change with
 // no new data; Never when it cannot.
