@@ -79,10 +79,15 @@ func (r *run) seen(typ string, sc *scan, without, with bool, rows Set) {
 	}
 }
 
-// know notes people who have an event of a type.
+// know notes people who have an event of a type, beside those who are known to: one look may find who bought lately and
+// another who bought shoes.
 func (r *run) know(typ string, who Set) {
 	if r.known == nil {
 		r.known = map[string]Set{}
+	}
+	if known := r.known[typ]; known != nil {
+		known.or(who)
+		return
 	}
 	r.known[typ] = who
 }

@@ -2,6 +2,7 @@ package exec
 
 import (
 	"math"
+	"slices"
 
 	"github.com/embedcdp/cdp/internal/column"
 	"github.com/embedcdp/cdp/internal/exactsum"
@@ -109,9 +110,11 @@ type collecting struct {
 func (c *collecting) take(h *hits, s *scratch) {
 	c.of.load(h.f, &s.left)
 	kind := c.of.kind()
+	c.who, c.keys = spacious(c.who, len(h.who)), spacious(c.keys, len(h.who))
 	var times []int64
 	if c.timed != nil {
 		times = c.timed.Time.Ints(h.f.k)
+		c.at = spacious(c.at, len(h.who))
 	}
 	for i, row := range h.who {
 		j := h.at(i)
@@ -124,6 +127,14 @@ func (c *collecting) take(h *hits, s *scratch) {
 			c.at = append(c.at, times[j])
 		}
 	}
+}
+
+// spacious has room for n more; a list that is full gets twice as long, not a quarter, because it is copied each time.
+func spacious[T any](s []T, n int) []T {
+	if cap(s)-len(s) < n {
+		return slices.Grow(s, max(n, len(s)))
+	}
+	return s
 }
 
 // group collects the values of people and sorts them by person, by counting.

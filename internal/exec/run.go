@@ -95,14 +95,15 @@ func (o owners) ofChunk(ev *Events, k int, all bool) ([]uint32, owners) {
 // list writes whose each of the rows is to out.
 func (o *owners) list(rows, out []uint32) {
 	out = out[:len(rows)]
-	if o.canonical == nil {
+	canonical, nobody := o.canonical, o.nobody // the compiler would read them again for each row
+	if canonical == nil {
 		for i, row := range rows {
-			out[i] = min(row, o.nobody)
+			out[i] = min(row, nobody)
 		}
 		return
 	}
 	for i, row := range rows {
-		out[i] = min(o.canonical.Of(row), o.nobody)
+		out[i] = min(canonical.Of(row), nobody)
 	}
 }
 

@@ -134,6 +134,26 @@ func TestManyChunks(t *testing.T) {
 	}
 }
 
+// What one part finds out about who has an event spares the next one a look, whatever their order and the window each looks
+// at. Two goroutines, so that parts of each are joined; windows that begin in the middle of chunks.
+func TestWhatIsKnownOfEvents(t *testing.T) {
+	few := itemsPerWorker
+	defer func() { itemsPerWorker = few }()
+	itemsPerWorker = 1000
+	r := rand.New(rand.NewPCG(9, 10))
+	about := []string{`events.purchase.last().time < ago("4d")`, `events.purchase.last().time >= ago("9d")`, `events.purchase.first().time > ago("20d")`,
+		`events.purchase.mostFrequent(e, e.category) == "shoes"`, `events.purchase.mostFrequent(e, e.category) in ["hats", "bags"]`,
+		`events.purchase.within("5d").size() == 0`, `events.purchase.size() >= 1`, `events.purchase.exists(e, e.amount > 1)`, `events.purchase.sum(e, e.amount) > 2`}
+	for round := range 12 {
+		w := newWorld(r, 50+r.IntN(4000), 100+round*2000)
+		for range 6 {
+			r.Shuffle(len(about), func(i, j int) { about[i], about[j] = about[j], about[i] })
+			op := []string{" && ", " && ", " || "}[r.IntN(3)]
+			check(t, w, about[0]+op+about[1]+" && "+about[2])
+		}
+	}
+}
+
 // noNumber are aggregates of what divides 0 by 0, for which the oracle is asked after all.
 var noNumber = map[string]bool{`events.purchase.avg(e, e.amount / e.product.price) > 1`: true, `events.purchase.max(e, e.amount / e.amount) == 1`: true, `events.purchase.countDistinct(e, e.amount / 0.0) == 2`: true}
 

@@ -153,7 +153,7 @@ func (g *gatherer) chunk(k int, whole bool) *hits {
 	}
 	var n int
 	if every {
-		n = g.sift(people, whose)
+		n = g.sift(people, whose, 0, 0)
 	} else {
 		chosen := g.s.words()[:(f.n+63)/64]
 		g.choose(f, whole, chosen)
@@ -199,6 +199,10 @@ func (g *gatherer) choose(f *frame, whole bool, chosen []uint64) {
 func (g *gatherer) compact(people []uint32, whose owners, chosen []uint64) (n int) {
 	pos, who, rows := g.pos, g.who, g.rows
 	for w, word := range chosen {
+		if word == ^uint64(0) { // as where a window begins in a chunk
+			n += g.sift(people[w<<6:w<<6+64], whose, w<<6, n)
+			continue
+		}
 		for ; word != 0; word &= word - 1 {
 			i := w<<6 | bits.TrailingZeros64(word)
 			row := whose.of(people[i])
@@ -211,20 +215,29 @@ func (g *gatherer) compact(people []uint32, whose owners, chosen []uint64) (n in
 	return n
 }
 
-// sift is compact where every event is chosen. Whether the next one's person is asked about cannot be predicted, so it is
-// written down in any case.
-func (g *gatherer) sift(people []uint32, whose owners) (n int) {
-	pos, who, rows := g.pos[:len(people)], g.who[:len(people)], g.rows
+// sift is compact where every event is chosen. They are those from position at on, and are listed behind the hits before.
+// Whether the next one's person is asked about cannot be predicted, so it is written down in any case.
+func (g *gatherer) sift(people []uint32, whose owners, at, hits int) (n int) {
+	pos, who, rows := g.pos[hits:hits+len(people)], g.who[hits:hits+len(people)], g.rows
 	if rows == nil {
 		whose.list(people, who)
 		for i := range pos {
-			pos[i] = uint16(i)
+			pos[i] = uint16(at + i)
 		}
 		return len(people)
 	}
+	if whose.canonical == nil {
+		nobody := whose.nobody
+		for i, row := range people {
+			row = min(row, nobody)
+			pos[n], who[n] = uint16(at+i), row
+			n += int(rows[row>>6] >> (row & 63) & 1)
+		}
+		return n
+	}
 	for i, row := range people {
 		row = whose.of(row)
-		pos[n], who[n] = uint16(i), row
+		pos[n], who[n] = uint16(at+i), row
 		n += int(rows[row>>6] >> (row & 63) & 1)
 	}
 	return n

@@ -33,6 +33,7 @@ func (r *run) summed(agg plan.Aggregate, op plan.Op, lits []float64, rows Set) b
 	t.numbers(op, lits)
 	r.pass(rows, func(f *frame, _ *scratch, words []uint64) {
 		at := f.k * column.ChunkRows
+		sums.join(at, at+f.n)
 		for w := range words {
 			if words[w] == 0 {
 				continue
@@ -70,6 +71,8 @@ type plainSums struct {
 	n    []uint32  // values; nil when nobody asks
 	all  int       // values of everybody
 	unit float64   // bound of the error of a sum in units of its magnitude
+
+	others []*plainSums // of the goroutines after the first; join adds them in
 }
 
 func (r *run) plainSums(sc *scan, of vector, counted bool) *plainSums {
@@ -81,8 +84,14 @@ func (r *run) plainSums(sc *scan, of vector, counted bool) *plainSums {
 		return p
 	})
 	total := sinks[0].(*plainSums)
+	signed := total.size != nil
 	for _, s := range sinks[1:] {
-		total.merge(s.(*plainSums))
+		o := s.(*plainSums)
+		total.others, total.all = append(total.others, o), total.all+o.all
+		signed = signed || o.size != nil
+	}
+	if signed && total.size == nil {
+		total.size = slices.Clone(total.sum)
 	}
 	total.unit = 2 * float64(total.all+2) * 0x1p-53
 	return total
@@ -143,26 +152,29 @@ func addAll(sum, vals []float64, h *hits) {
 	}
 }
 
-func (p *plainSums) merge(o *plainSums) {
-	if p.size != nil || o.size != nil {
-		if p.size == nil {
-			p.size = slices.Clone(p.sum)
+// join adds in what the other goroutines found for the rows [from, to). It is for who looks at these rows next, once: then
+// they are near, and every goroutine joins its share.
+func (p *plainSums) join(from, to int) {
+	for _, o := range p.others {
+		if p.size != nil {
+			magnitudes := o.size
+			if magnitudes == nil {
+				magnitudes = o.sum
+			}
+			addTo(p.size[from:to], magnitudes[from:to])
 		}
-		from := o.size
-		if from == nil {
-			from = o.sum
-		}
-		for i, v := range from {
-			p.size[i] += v
+		addTo(p.sum[from:to], o.sum[from:to])
+		if p.n != nil {
+			addTo(p.n[from:to], o.n[from:to])
 		}
 	}
-	for i, v := range o.sum {
-		p.sum[i] += v
+}
+
+func addTo[T float64 | uint32](sums, more []T) {
+	sums = sums[:len(more)]
+	for i, v := range more {
+		sums[i] += v
 	}
-	for i, n := range o.n {
-		p.n[i] += n
-	}
-	p.all += o.all
 }
 
 // word compares the sums, or averages when values are counted, of up to 64 people, and tells which are unsure: the bits

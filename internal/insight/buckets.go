@@ -35,8 +35,8 @@ const (
 // maxDealt bounds the words that are dealt out at a time: 256 MiB. More people than fit take several passes.
 var maxDealt = 32 << 20
 
-// dealtWords keeps the memory for the next funnel: to get it from the system costs a fifth of a funnel. The garbage
-// collector takes what is not used.
+// dealtWords keeps the memory of a worker for the next funnel: to get it from the system costs a fifth of a funnel. The
+// garbage collector takes what is not used.
 var dealtWords sync.Pool // *[]uint64
 
 // dealer deals the events of a funnel out to buckets.
@@ -49,7 +49,7 @@ type dealer struct {
 	least, most int64 // times
 	base        int64
 	stepBits    int
-	words       []uint64
+	words       [][]uint64 // by worker: its share, bucket by bucket and of each step by step
 }
 
 // part is a worker's share of one step's events.
@@ -75,6 +75,7 @@ func (q *Funnel) byBuckets() (*tally, error, bool) {
 		return nil, nil, false
 	}
 	d := &dealer{q: q, people: newRowSet(q.People), workers: max(q.Workers, 1), least: math.MaxInt64, most: math.MinInt64}
+	d.words = make([][]uint64, d.workers)
 	d.stepBits = bits.Len(uint(len(q.Steps) - 1))
 	d.split()
 	totals := d.count()
@@ -93,15 +94,16 @@ func (q *Funnel) byBuckets() (*tally, error, bool) {
 			n += totals[to]
 			to++
 		}
-		d.deal(from, to, n)
+		d.deal(from, to)
 		for _, w := range d.walk(from, to, totals, n) {
 			out.merge(w.out)
 			unclear.AddMany(w.unclear)
 		}
 		from = to
 	}
-	words := d.words
-	dealtWords.Put(&words)
+	for _, words := range d.words {
+		dealtWords.Put(&words)
+	}
 	if unclear.IsEmpty() {
 		return out, nil, true
 	}
@@ -185,35 +187,10 @@ func (d *dealer) counts(c *Chunk, i, k int) bool {
 	return c.kept(i) && d.people.has(c.Person[i]) && (k > 0 || d.q.Range.has(c.Time[i]))
 }
 
-// deal writes the words of the buckets [from, to): of each bucket step by step, of each step worker by worker.
-func (d *dealer) deal(from, to, n int) {
-	if cap(d.words) < n {
-		if kept, ok := dealtWords.Get().(*[]uint64); ok && cap(*kept) >= n {
-			d.words = *kept
-		} else {
-			d.words = make([]uint64, n)
-		}
-	}
-	d.words = d.words[:n]
-	at := 0
-	for w := range d.parts {
-		for k := range d.parts[w] {
-			p := &d.parts[w][k]
-			p.ends = make([]end, to-from)
-		}
-	}
-	for b := from; b < to; b++ {
-		for k := range d.q.Steps {
-			for w := range d.parts {
-				p := &d.parts[w][k]
-				p.ends[b-from].next = at
-				if b < len(p.counts) {
-					at += p.counts[b]
-				}
-			}
-		}
-	}
+// deal writes the words of the buckets [from, to).
+func (d *dealer) deal(from, to int) {
 	parallel.Do(d.workers, func(w int) {
+		d.makeRoom(w, from, to)
 		for k := range d.parts[w] {
 			p := &d.parts[w][k]
 			p.late = make([][]uint64, to-from)
@@ -226,18 +203,44 @@ func (d *dealer) deal(from, to, n int) {
 			}
 			for _, run := range p.runs {
 				for c := range run {
-					d.dealChunk(p, &c, k, from)
+					d.dealChunk(p, &c, d.words[w], k, from)
 				}
 			}
 		}
 	})
 }
 
+// makeRoom gets the memory for a worker's words, and says where those of each step begin in each bucket. Each worker has its
+// own, because new memory is zeroed by who asks for it.
+func (d *dealer) makeRoom(w, from, to int) {
+	for k := range d.parts[w] {
+		d.parts[w][k].ends = make([]end, to-from)
+	}
+	n := 0
+	for b := from; b < to; b++ {
+		for k := range d.parts[w] {
+			p := &d.parts[w][k]
+			p.ends[b-from].next = n
+			if b < len(p.counts) {
+				n += p.counts[b]
+			}
+		}
+	}
+	if cap(d.words[w]) < n {
+		if kept, ok := dealtWords.Get().(*[]uint64); ok && cap(*kept) >= n {
+			d.words[w] = *kept
+		} else {
+			d.words[w] = make([]uint64, n)
+		}
+	}
+	d.words[w] = d.words[w][:n]
+}
+
 // dealChunk writes the words of one chunk. Late ones go to lists of their own, so that all others of a bucket and step
 // are in order.
-func (d *dealer) dealChunk(p *part, c *Chunk, k, from int) {
+func (d *dealer) dealChunk(p *part, c *Chunk, words []uint64, k, from int) {
 	all, first := d.all(c, k), uint32(from)
-	words, ends, base, stepBits, step := d.words, p.ends, d.base, d.stepBits&63, uint64(k)<<bucketBits
+	ends, base, stepBits, step := p.ends, d.base, d.stepBits&63, uint64(k)<<bucketBits
 	times := c.Time[:len(c.Person)]
 	for i, person := range c.Person {
 		b := person>>bucketBits - first

@@ -110,7 +110,7 @@ func (w *bucketWalk) inOrder(b, from, k int) [][]uint64 {
 		}
 		end := p.ends[b-from].next
 		if n := p.counts[b] - len(p.late[b-from]); n > 0 {
-			w.shares = append(w.shares, w.d.words[end-n:end])
+			w.shares = append(w.shares, w.d.words[i][end-n:end])
 		}
 	}
 	return w.shares
