@@ -77,6 +77,14 @@ func TestGoldenFile(t *testing.T) {
 	p, err = ago(72).Profile(ctx, "u1")
 	require.NoError(t, err)
 	require.Equal(t, cdp.Attrs{"city": "Hue", "age": 29.0}, p.Attributes)
+
+	require.NoError(t, c.Close())
+	c, err = cdp.Open(path, cdp.Config{Now: func() time.Time { return goldenNow }})
+	require.NoError(t, err)
+	defer c.Close()
+	object, err := c.Objects().Get(ctx, "product", "x")
+	require.NoError(t, err, "what is written to it is there when it is opened again")
+	require.Equal(t, "other", object.Attributes["brand"])
 }
 
 func makeGolden(t *testing.T) {

@@ -99,6 +99,9 @@ func put(w store.Writer, side []change) error {
 func (e *Engine) end(r store.Reader) (uint64, error) {
 	b, err := r.Get(e.keys.Head())
 	if errors.Is(err, store.ErrNotFound) {
+		b, err = r.Get(e.keys.OldHead())
+	}
+	if errors.Is(err, store.ErrNotFound) {
 		return 0, nil
 	}
 	if err != nil {

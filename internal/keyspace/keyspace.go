@@ -3,7 +3,8 @@
 // A key is a portal's prefix, one family byte, and the family's own parts, all order-preserving:
 //
 //	'p' len name | 'l' position                    a batch of the log
-//	'p' len name | 'h'                             the log's end
+//	'p' len name | 'm'                             the log's end; behind the log, so that a commit changes one place of the file
+//	'p' len name | 'h'                             the log's end in files of before
 //	'p' len name | 'b' len table chunk sequence    a chunk of a table; sequence 0 is a full, immutable one
 //	                                               (a long one in parts: those of table T are of tables "$part0/T", "$part1/T", …)
 //	'p' len name | 'c' sequence                    a checkpoint's manifest
@@ -25,7 +26,8 @@ const (
 	portalByte  = 'p'
 	formatByte  = 'f'
 	logFamily   = 'l'
-	headFamily  = 'h'
+	headFamily  = 'm'
+	oldHead     = 'h'
 	blockFamily = 'b'
 	checkFamily = 'c'
 	leaseFamily = 'e'
@@ -64,6 +66,9 @@ func (p Portal) Log(position uint64) []byte {
 
 // Head is the key of the log's end.
 func (p Portal) Head() []byte { return p.key(headFamily, 0) }
+
+// OldHead is the key of the log's end in files that have no Head yet.
+func (p Portal) OldHead() []byte { return p.key(oldHead, 0) }
 
 // Checkpoint is the key of a checkpoint's manifest.
 func (p Portal) Checkpoint(sequence uint64) []byte {

@@ -24,7 +24,8 @@ func TestKeys(t *testing.T) {
 	for want, key := range map[string][]byte{
 		"66":                                   Format(),
 		"70026162" + "6c" + "0000000000000102": p.Log(258),
-		"70026162" + "68":                      p.Head(),
+		"70026162" + "6d":                      p.Head(),
+		"70026162" + "68":                      p.OldHead(),
 		"70026162" + "63" + "0000000000000001": p.Checkpoint(1),
 		"70026162" + "62" + "0174" + "00000003" + "0000000000000004": p.Block("t", 3, 4),
 	} {
@@ -48,6 +49,7 @@ func TestKeysDoNotShareMemory(t *testing.T) {
 	p.Log(2)
 	p.Block("table", 1, 2)
 	clear(p.Head())
+	clear(p.OldHead())
 	_, next, err := PortalOf(first)
 	require.NoError(t, err)
 	clear(next)
