@@ -57,7 +57,7 @@ func (c *checker) file() error {
 		if err := c.tree(page, nil, nil, 0); err != nil {
 			return err
 		}
-	} else if err := c.leaf(pageImage{c: c, name: "the bucket's inline page", size: int64(len(value)) - 16, head: value[16:]}, nil, nil, true); err != nil {
+	} else if err := c.leaf(pageImage{c: c, name: "the bucket's inline page", size: int64(len(value)) - 16, head: value[16:]}, nil, nil, true, 0); err != nil {
 		return err
 	}
 	if c.meta.freelist == noFreelist {
@@ -103,14 +103,14 @@ func (c *checker) tree(id uint64, from, to []byte, depth int) error {
 	}
 	switch p.flags() {
 	case leafPage:
-		return c.leaf(p, from, to, false)
+		return c.leaf(p, from, to, false, depth)
 	case branchPage:
 		return c.branch(p, from, to, depth)
 	}
 	return fmt.Errorf("%s: it should be a leaf or a branch, its flags are %#x", p.name, p.flags())
 }
 
-func (c *checker) leaf(p pageImage, from, to []byte, inline bool) error {
+func (c *checker) leaf(p pageImage, from, to []byte, inline bool, depth int) error {
 	n := p.count()
 	switch {
 	case headerSize+elementSize*n > p.size:
@@ -124,13 +124,46 @@ func (c *checker) leaf(p pageImage, from, to []byte, inline bool) error {
 	end := headerSize + elementSize*n // bbolt writes the elements one behind the other
 	for i := range n {
 		flags, pos, ksize, vsize := p.leafElement(i)
-		if flags != 0 || pos != end || ksize == 0 || ksize > store.MaxKey || vsize > store.MaxValue || pos+ksize+vsize > p.size {
+		big := flags == bucketElement && vsize == bucketHeader
+		if flags != 0 && !big || pos != end || ksize == 0 || ksize > store.MaxKey || vsize > store.MaxValue || pos+ksize+vsize > p.size {
 			return fmt.Errorf("%s: element %d of %d is damaged", p.name, i, n)
 		}
 		end = pos + ksize + vsize
 		if err := order.next(p, i, pos, ksize); err != nil {
 			return err
 		}
+		if big {
+			header, err := p.bytes(pos+ksize, vsize)
+			if err != nil {
+				return err
+			}
+			if err := c.big(native.Uint64(header), depth+1); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// big checks the one page of a big value, which has a bucket of its own: see big.go.
+func (c *checker) big(id uint64, depth int) error {
+	p, err := c.page(id, depth)
+	if err != nil {
+		return err
+	}
+	if p.flags() != leafPage || p.count() != 1 {
+		return fmt.Errorf("%s: it should be a leaf with one value", p.name)
+	}
+	flags, pos, ksize, vsize := p.leafElement(0)
+	if flags != 0 || pos != headerSize+elementSize || ksize != int64(len(bigKey)) || vsize > store.MaxValue || pos+ksize+vsize > p.size {
+		return fmt.Errorf("%s: its element is damaged", p.name)
+	}
+	key, err := p.bytes(pos, ksize)
+	if err != nil {
+		return err
+	}
+	if !bytes.Equal(key, bigKey) {
+		return fmt.Errorf("%s: its key is %q, not %q", p.name, key, bigKey)
 	}
 	return nil
 }

@@ -68,7 +68,7 @@ func fill(ctx context.Context, dst *bolt.DB, r store.Reader) error {
 			size = 0
 		}
 		bucket.FillPercent = 1
-		if err := bucket.Put(p.Key, p.Value); err != nil {
+		if err := setValue(bucket, p.Key, p.Value); err != nil {
 			return err
 		}
 		size += len(p.Key) + len(p.Value)

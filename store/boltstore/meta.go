@@ -24,6 +24,7 @@ const (
 	freePage   = 0x10
 
 	bucketElement = 0x01 // flag of a leaf element whose value is a bucket
+	bucketHeader  = 16   // bytes of such a value when the bucket has pages of its own
 
 	boltMagic   = 0xED0CDAED
 	boltVersion = 2

@@ -105,7 +105,7 @@ func (t *tx) Get(key []byte) (value []byte, err error) {
 		return nil, errEnded
 	}
 	err = t.guard("read", func() error {
-		value = t.bucket.Get(key)
+		value = valueOf(t.bucket, key)
 		return nil
 	})
 	if err != nil {
@@ -146,6 +146,9 @@ func (t *tx) Scan(from, to []byte) iter.Seq2[store.Pair, error] {
 				default:
 					p.Key, p.Value = cursor.Next()
 				}
+				if p.Key != nil && p.Value == nil {
+					p.Value = big(t.bucket, p.Key)
+				}
 				return nil
 			})
 			if err != nil {
@@ -178,7 +181,7 @@ func (t *tx) Put(key, value []byte) error {
 	}
 	t.writes++
 	value = append([]byte{}, value...) // bbolt copies the key, but keeps the value until the commit; never nil
-	return t.guard("write", func() error { return t.bucket.Put(key, value) })
+	return t.guard("write", func() error { return setValue(t.bucket, key, value) })
 }
 
 func (t *tx) Delete(key []byte) error {
@@ -186,5 +189,5 @@ func (t *tx) Delete(key []byte) error {
 		return errEnded
 	}
 	t.writes++
-	return t.guard("delete", func() error { return t.bucket.Delete(key) })
+	return t.guard("delete", func() error { return removeValue(t.bucket, key) })
 }
