@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"maps"
 	"strings"
-	"sync/atomic"
 
 	"github.com/embedcdp/cdp/internal/column"
 	"github.com/embedcdp/cdp/internal/fold"
@@ -98,9 +97,9 @@ func (c *checkpointer) sealNext(e *Engine, enough int) (side []change, all bool)
 	for _, t := range e.state.Tables() {
 		k := c.sealed[t.Name()]
 		for ; t.Full(k) && size < enough; k++ {
-			chunk := e.chunk(t, k, 0)
-			side = append(side, chunk...)
-			for _, x := range chunk {
+			for _, x := range e.chunk(t, k, 0) {
+				x.gap = t.DroppedChunk(k) // another engine wrote it with the cells that its checkpoints refer to
+				side = append(side, x)
 				size += len(x.value)
 			}
 		}
@@ -122,20 +121,7 @@ func (c *checkpointer) sealNext(e *Engine, enough int) (side []change, all bool)
 
 // setSource lets a table read its sealed chunks from the store again.
 func (e *Engine) setSource(t *column.Table) {
-	emptied := e.emptiedOf(t.Name())
-	t.SetSource(e.cache, func(k int, read func([]byte) error) error {
-		err := e.readChunk(e.idle, t.Name(), k, 0, read)
-		if k < int(emptied.Load()) { // what was read may be without its cells already
-			return column.ErrDropped
-		}
-		return err
-	})
-}
-
-// emptiedOf is how many chunks of a table have no cells in the store any more, or will not have in a moment.
-func (e *Engine) emptiedOf(table string) *atomic.Int64 {
-	n, _ := e.emptied.LoadOrStore(table, new(atomic.Int64))
-	return n.(*atomic.Int64)
+	t.SetSource(e.cache, func(k int, read func([]byte) error) error { return e.readChunk(e.idle, t.Name(), k, 0, read) })
 }
 
 // trim deletes a little of the log behind the older checkpoint.
@@ -173,7 +159,6 @@ func (c *checkpointer) empty(e *Engine) (side []change) {
 		if c.emptied[name] >= to {
 			continue
 		}
-		e.emptiedOf(name).Store(int64(to))
 		for k := c.emptied[name]; k < to; k++ {
 			side = append(append(side, e.deletePartsOf(name, k, 0)...), e.chunk(t, k, 0)...)
 			n++
@@ -266,7 +251,7 @@ func (e *Engine) load(ctx context.Context) error {
 	for {
 		newest := e.newest(ctx)
 		err := e.loadOnce(ctx)
-		if !errors.Is(err, ErrDamaged) || e.newest(ctx) == newest {
+		if !errors.Is(err, ErrDamaged) && !errors.Is(err, column.ErrDropped) || e.newest(ctx) == newest {
 			return err
 		}
 		if e.state != nil { // another engine has written a checkpoint meanwhile, and deleted what was read here

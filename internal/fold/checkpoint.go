@@ -133,6 +133,9 @@ func (l *loader) table(name string) error {
 		if err := l.chunk(name, k, t.LoadChunk); err != nil {
 			return fmt.Errorf("table %q, chunk %d: %w", name, k, err)
 		}
+		if t.DroppedChunk(k) && (k+1)*column.ChunkRows > l.m.droppedRows(name) { // by an engine that is far ahead of this checkpoint
+			return fmt.Errorf("table %q, chunk %d: %w", name, k, column.ErrDropped)
+		}
 	}
 	if t.Len() != rows {
 		return fmt.Errorf("table %q has %d rows, the manifest says %d", name, t.Len(), rows)
@@ -220,6 +223,12 @@ func (l *loader) profiles() error {
 		}
 	}
 	return nil
+}
+
+// droppedRows is how many rows of a table retention had taken.
+func (m *Manifest) droppedRows(table string) int {
+	name, _ := strings.CutPrefix(table, "events/")
+	return int(m.Dropped[name].Rows)
 }
 
 // drop lets go of what retention has taken: of chunks that are still whole in the store too.
