@@ -49,3 +49,25 @@ func ExampleSegments_Limits() {
 	// cdp: segment "ever" at 2026-05-02T00:00:00Z asks for all events of type "view", and some before 2026-05-01T00:00:00Z are gone: events of that type are kept for 30d; ask about a shorter window or a later instant, or raise Retention before events become so old
 	// 0 <nil>
 }
+
+// What the platform writes itself can go after a while too: here what became of messages is kept for 90 days at least.
+func ExampleEvents_Define_system() {
+	ctx := context.Background()
+	c, err := cdp.New(memstore.New(), cdp.Config{})
+	check(err)
+	defer c.Close()
+
+	check(c.Portal().Save(ctx, cdp.Settings{Caps: []cdp.Cap{{Max: 3, Per: "7d"}}}))
+	for _, name := range []string{"message_queued", "message_sent", "message_suppressed", "journey_step"} {
+		check(c.Events().Define(ctx, cdp.EventType{Name: name, Retention: "90d"}))
+	}
+	queued, err := c.Events().Get(ctx, "message_queued")
+	check(err)
+	fmt.Println(queued.Name, queued.Retention)
+	fmt.Println(c.Portal().Save(ctx, cdp.Settings{Caps: []cdp.Cap{{Max: 20, Per: "365d"}}}))
+	fmt.Println(c.Events().Define(ctx, cdp.EventType{Name: "unsubscribed", Retention: "90d"}))
+	// Output:
+	// message_queued 90d
+	// portal: cap 1 counts the messages of "365d", and events "message_queued" are kept for "90d": keep them for as long as a cap counts
+	// event "unsubscribed": retention: events of this type are the record of consent and are kept for ever
+}

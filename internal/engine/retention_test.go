@@ -54,6 +54,16 @@ func TestDroppingIsTheSameEveryTime(t *testing.T) {
 	engines := []*engine.Engine{even, unlucky, reopened, writer}
 	for _, e := range engines {
 		defineShortLived(t, e)
+		for _, d := range [][]byte{
+			define("event", "journey_entered", obj{"name": "journey_entered", "retention": "7d"}),
+			define("event", "journey_finished", obj{"name": "journey_finished", "retention": "8d"}),
+			define("journey", "each", obj{"name": "each", "entry": obj{"event": "purchase", "where": "event.amount < 60", "key": "category"},
+				"nodes": []obj{{"id": "wait", "type": "delay", "for": "1d", "next": "end"}, {"id": "end", "type": "exit"}}}),
+		} {
+			v, err := e.Submit(context.Background(), d)
+			require.NoError(t, err)
+			require.Equal(t, fold.Accepted, v[0].Code, v[0].Reason)
+		}
 	}
 	failures := 0
 	for n := range 16 {

@@ -6,6 +6,8 @@ import (
 	"maps"
 	"slices"
 
+	"github.com/RoaringBitmap/roaring/v2"
+
 	"github.com/embedcdp/cdp/internal/column"
 	"github.com/embedcdp/cdp/internal/deadline"
 	"github.com/embedcdp/cdp/internal/journey"
@@ -21,6 +23,7 @@ type Capture struct {
 	inside   enrolments
 	pendings []pendingsOf
 	later    map[deadline.Item]int64
+	were     map[string]*roaring.Bitmap
 }
 
 type pendingsOf struct {
@@ -35,7 +38,10 @@ func (s *State) Capture() *Capture {
 	seen, _ := s.seen.wait() // an error was seen by Ready
 	m := &Manifest{Version: Version, Position: s.Position, Now: s.Now, Digest: s.Digest, Sequence: s.Sequence,
 		Rows: s.ids.Rows(), Tables: map[string]int{}, Handles: s.journeys.handles, Seen: seen.Bounds()}
-	c := &Capture{m: m, inside: s.journeys.live.freeze(), later: maps.Clone(s.later)}
+	c := &Capture{m: m, inside: s.journeys.live.freeze(), later: maps.Clone(s.later), were: make(map[string]*roaring.Bitmap, len(s.journeys.were))}
+	for name, rows := range s.journeys.were {
+		c.were[name] = rows.Clone()
+	}
 	for _, t := range s.Tables() {
 		m.Tables[t.Name()] = t.Len()
 		c.Tables = append(c.Tables, t.Freeze())
@@ -82,6 +88,12 @@ func (c *Capture) Entries() int {
 func (c *Capture) Manifest() *Manifest {
 	m := c.m
 	slices.SortFunc(m.Missed, func(a, b [2]string) int { return cmp.Or(cmp.Compare(a[0], b[0]), cmp.Compare(a[1], b[1])) })
+	for name, rows := range c.were {
+		if m.Were == nil {
+			m.Were = map[string][]byte{}
+		}
+		m.Were[name], _ = rows.MarshalBinary() // it writes to memory
+	}
 	for e := range c.inside.all() {
 		m.Enrolments = binary.AppendUvarint(m.Enrolments, uint64(e.handle))
 		m.Enrolments = binary.AppendUvarint(m.Enrolments, savedRef(e.trigger))

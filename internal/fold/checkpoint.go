@@ -14,6 +14,8 @@ import (
 	"sync"
 	"sync/atomic"
 
+	"github.com/RoaringBitmap/roaring/v2"
+
 	"github.com/embedcdp/cdp/internal/column"
 	"github.com/embedcdp/cdp/internal/dedup"
 	"github.com/embedcdp/cdp/internal/journey"
@@ -37,6 +39,7 @@ type Manifest struct {
 	Seen     dedup.Bounds   `json:"seen"`
 
 	Dropped map[string]Dropped `json:"dropped,omitempty"` // by event type: what retention has taken
+	Were    map[string][]byte  `json:"were,omitempty"`    // by journey: who was inside by events that it has taken
 
 	Flows      []FlowRun   `json:"flows,omitempty"`
 	Outbox     []savedSend `json:"outbox,omitempty"`
@@ -354,20 +357,36 @@ func (l *loader) rejected() error {
 	return nil
 }
 
+// readRows reads a set of profiles.
+func readRows(b []byte, profiles int) (*roaring.Bitmap, error) {
+	rows := roaring.New()
+	if err := rows.UnmarshalBinary(b); err != nil {
+		return nil, err
+	}
+	if err := rows.Validate(); err != nil {
+		return nil, err
+	}
+	if !rows.IsEmpty() && int(rows.Maximum()) >= profiles {
+		return nil, fmt.Errorf("profile %d is not there", rows.Maximum())
+	}
+	return rows, nil
+}
+
 func (l *loader) journeys() error {
 	s, js := l.s, &l.s.journeys
 	js.handles = l.m.Handles
-	for _, name := range []string{journey.EventEntered, journey.EventExited, journey.EventFinished} {
+	for _, name := range stayTypes {
 		t := s.typeNamed[name]
-		for i := range uint32(t.tab.Len()) {
-			e := eventRef{t, i}
-			past := js.stay(s.ids.Canonical(t.row.Uint(i)), e.Attr("journey").Str, e.Attr("key").Str)
-			if name == journey.EventEntered {
-				past.past.Times++
-			} else {
-				past.past.Ended = max(past.past.Ended, e.Time())
-			}
+		for i := t.gone.Rows; int(i) < t.tab.Len(); i++ {
+			js.noteStay(s.ids.Canonical(t.row.Uint(i)), eventRef{t, i})
 		}
+	}
+	for name, b := range l.m.Were {
+		rows, err := readRows(b, l.m.Rows)
+		if err != nil {
+			return fmt.Errorf("who was in journey %q: %w", name, err)
+		}
+		js.were[name] = rows
 	}
 	for b := l.m.Enrolments; len(b) > 0; {
 		h, n := binary.Uvarint(b)
@@ -524,6 +543,11 @@ func (s *State) Fingerprint() uint64 {
 	}
 	for row := range uint32(s.ids.Rows()) {
 		h = fnv64(h, binary.LittleEndian.AppendUint32(nil, s.ids.Canonical(row)))
+		stays := slices.Clone(s.journeys.history[row])
+		slices.SortFunc(stays, func(a, b stay) int { return cmp.Or(cmp.Compare(a.journey, b.journey), cmp.Compare(a.key, b.key)) })
+		for _, x := range stays {
+			h = fnv64(h, journey.AppendHistory([]byte(x.journey+"/"+x.key), x.past))
+		}
 	}
 	return h
 }

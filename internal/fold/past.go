@@ -124,7 +124,7 @@ func (s *State) Earliest(known bool) (first int64, any bool) {
 func (s *State) shell(h *horizon) *State {
 	p := &State{past: h, freezing: s.freezing, Position: s.Position, Now: h.At, Settings: s.Settings, Catalogue: s.Catalogue,
 		types: s.types, typeNamed: s.typeNamed, kinds: s.kinds, kindCode: s.kindCode, attrNames: s.attrNames, objects: s.objects,
-		sets: s.sets, links: s.links, flips: s.flips, lastFlip: s.lastFlip, segments: s.segments, removedSegments: s.removedSegments,
+		sets: s.sets, links: s.links, now: s, flips: s.flips, lastFlip: s.lastFlip, segments: s.segments, removedSegments: s.removedSegments,
 		attrs: make(map[string]*attribute, len(s.attrs)), segNamed: make(map[string]*segment, len(s.segNamed))}
 	for name, a := range s.attrs {
 		p.attrs[name] = &attribute{name: name, decl: a.decl, now: column.NewVector(a.now.Kind()), at: column.NewVector(column.Int64)}

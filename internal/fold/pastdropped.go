@@ -80,5 +80,15 @@ func (s *State) missing(at int64, reach map[string]int64) *Missing {
 	return nil
 }
 
-// PublicTypes returns the names of the event types that the platform does not write itself.
-func (s *State) PublicTypes() []string { return s.publicTypes() }
+// MissingForStays returns what is missing to say who was inside which journey at a past instant.
+func (s *State) MissingForStays(at int64) *Missing {
+	return s.MissingForEvents(stayTypes, math.MinInt64, at)
+}
+
+// EventTypes returns the names of all event types.
+func (s *State) EventTypes() (names []string) {
+	for _, t := range s.types {
+		names = append(names, t.def.Name)
+	}
+	return names
+}

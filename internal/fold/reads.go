@@ -349,7 +349,7 @@ func (s *State) MessageEvents(only []string) iter.Seq2[uint32, Entry] {
 			if t == nil || !slices.Contains(messageTypes, name) {
 				continue
 			}
-			for i := range uint32(t.tab.Len()) {
+			for i := t.gone.Rows; int(i) < t.tab.Len(); i++ {
 				refs = append(refs, eventRef{t, i})
 			}
 		}

@@ -58,6 +58,9 @@ type node struct {
 // Def returns the definition. It is not to be changed.
 func (j *Journey) Def() *Def { return j.def }
 
+// Reentry returns how long after leaving a person may come back, in microseconds, or that it is once.
+func (j *Journey) Reentry() (again int64, once bool) { return j.again, j.once }
+
 // Validate says everything that is wrong with a definition, one error a line, or nil.
 func Validate(d *Def, h Hooks) error {
 	_, err := Compile(d, h)
