@@ -3,7 +3,7 @@ package cdp
 import (
 	"context"
 	"errors"
-	"fmt"
+	"strings"
 	"time"
 
 	"github.com/embedcdp/cdp/internal/dispatch"
@@ -31,12 +31,12 @@ func Open(path string, config ...Config) (*Client, error) {
 	}
 	st, err := boltstore.Open(path, nil)
 	if err != nil {
-		return nil, fmt.Errorf("cdp: open %s: %w", path, err)
+		return nil, &bareError{"cdp: " + strings.TrimPrefix(err.Error(), "boltstore: "), err} // which names the path
 	}
 	c, err := New(st, first(config))
 	if err != nil {
 		st.Close()
-		return nil, fmt.Errorf("cdp: open %s: %w", path, err)
+		return nil, inside("open "+path, err)
 	}
 	c.ownedBy = st
 	return c, nil
@@ -119,7 +119,7 @@ func (c *Client) begin(ctx context.Context, verb string) error {
 		return &InvalidError{What: verb, Reason: "was given no context: use context.Background() where there is none"}
 	}
 	if err := ctx.Err(); err != nil {
-		return fmt.Errorf("cdp: %s: %w", verb, err)
+		return inside(verb, err)
 	}
 	return c.engine.Err()
 }
@@ -130,7 +130,7 @@ func (c *Client) read(ctx context.Context, verb string, fn func(*fold.State)) er
 		return err
 	}
 	if err := c.engine.Tick(ctx); err != nil {
-		return fmt.Errorf("cdp: %s: %w", verb, err)
+		return inside(verb, err)
 	}
 	return c.engine.View(fn)
 }

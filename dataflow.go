@@ -142,15 +142,6 @@ func bare(kind, name string, err error) error {
 	return &DefinitionError{kind, name, &bareError{trimPlace(err.Error(), kind, name), err}}
 }
 
-// bareError is an error with a shorter text.
-type bareError struct {
-	text string
-	err  error
-}
-
-func (e *bareError) Error() string { return e.text }
-func (e *bareError) Unwrap() error { return e.err }
-
 // Get returns a dataflow's current version.
 func (d Dataflows) Get(ctx context.Context, name string) (Dataflow, error) {
 	return get[Dataflow](ctx, d.c, "dataflows.get", fold.DefDataflow, name)
@@ -382,7 +373,7 @@ func (d Dataflows) Runs(ctx context.Context, name string) ([]FlowRun, error) {
 	for i, r := range runs {
 		var st flowState
 		if err := json.Unmarshal(r.Body, &st); err != nil {
-			return nil, fmt.Errorf("cdp: dataflows.runs: %w", err)
+			return nil, inside("dataflows.runs", err)
 		}
 		out[i] = FlowRun{ID: r.Run, Flow: r.Flow, State: r.State, Started: utc(r.Started), Updated: utc(r.Updated), Progress: st.Progress}
 		for _, n := range st.Cursor.Nodes {
@@ -474,9 +465,13 @@ func (k *flowSink) Write(ctx context.Context, b flow.Batch) ([]flow.Rejection, e
 func (k *flowSink) item(it *flow.Item) {
 	e := &k.enc
 	head := record.Head{Flags: record.FlagImport, Name: it.Name, Source: k.flow, Time: it.Time, ID: it.ID}
+	refused := ""
 	switch it.Kind {
 	case flow.Event:
 		head.Kind = record.KindEvent
+		if refused = k.c.cfg.refuses(it.Name, it.Attributes.Field("channel").Str); refused != "" {
+			head.Flags |= record.FlagRefused
+		}
 	case flow.Profile:
 		head.Kind = record.KindIdentify
 	case flow.Object:
@@ -500,7 +495,7 @@ func (k *flowSink) item(it *flow.Item) {
 	for _, f := range it.Attributes.Fields {
 		e.Attr(f.Name, f.Value)
 	}
-	e.End(nil)
+	e.End([]byte(refused))
 }
 
 func (k *flowSink) cursor(state string, c flow.Cursor) error {

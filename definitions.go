@@ -2,6 +2,7 @@ package cdp
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -22,6 +23,9 @@ import (
 func encode(kind, name string, def any) ([]byte, error) {
 	body, err := json.Marshal(def)
 	if err != nil {
+		if problem := find(reflect.ValueOf(def), notJSON); problem != "" {
+			err = errors.New(problem)
+		}
 		return nil, &DefinitionError{kind, name, err}
 	}
 	return body, readable(kind, name, def)
@@ -29,39 +33,61 @@ func encode(kind, name string, def any) ([]byte, error) {
 
 // readable refuses a definition with texts that are not UTF-8.
 func readable(kind, name string, def any) error {
-	if where := notUTF8(reflect.ValueOf(def)); where != "" {
-		return &DefinitionError{kind, name, fmt.Errorf("%s is not valid UTF-8", strings.TrimPrefix(where, "."))}
+	if problem := find(reflect.ValueOf(def), notUTF8); problem != "" {
+		return &DefinitionError{kind, name, errors.New(problem)}
 	}
 	return nil
 }
 
-// notUTF8 returns the path to the first text in v that is not UTF-8, "" when there is none.
 func notUTF8(v reflect.Value) string {
-	switch v.Kind() {
-	case reflect.String:
-		if !utf8.ValidString(v.String()) {
-			return fmt.Sprintf(" %.40q", v.String())
+	if v.Kind() == reflect.String && !utf8.ValidString(v.String()) {
+		return fmt.Sprintf(" %.40q is not valid UTF-8", v.String())
+	}
+	return ""
+}
+
+// notJSON is about values of which the type says nothing: defaults of attributes.
+func notJSON(v reflect.Value) string {
+	if v.Kind() == reflect.Interface && !v.IsNil() && v.CanInterface() {
+		if x := v.Interface(); !marshals(x) {
+			return fmt.Sprintf(" %.40q cannot be stored: give a finite number, a text, a boolean, a time, or a list or map of these", fmt.Sprintf("%T %v", x, x))
 		}
+	}
+	return ""
+}
+
+func marshals(x any) bool { _, err := json.Marshal(x); return err == nil }
+
+// find returns the path to the first part of v that is bad and what bad says of it, "" when none is.
+func find(v reflect.Value, bad func(reflect.Value) string) string {
+	return strings.TrimPrefix(findIn(v, bad), ".")
+}
+
+func findIn(v reflect.Value, bad func(reflect.Value) string) string {
+	if problem := bad(v); problem != "" {
+		return problem
+	}
+	switch v.Kind() {
 	case reflect.Pointer, reflect.Interface:
 		if !v.IsNil() {
-			return notUTF8(v.Elem())
+			return findIn(v.Elem(), bad)
 		}
 	case reflect.Struct:
 		for i := range v.NumField() {
-			if where := notUTF8(v.Field(i)); where != "" {
-				return "." + v.Type().Field(i).Name + where
+			if problem := findIn(v.Field(i), bad); problem != "" {
+				return "." + v.Type().Field(i).Name + problem
 			}
 		}
 	case reflect.Slice:
 		for i := range v.Len() {
-			if where := notUTF8(v.Index(i)); where != "" {
-				return fmt.Sprintf("[%d]%s", i, where)
+			if problem := findIn(v.Index(i), bad); problem != "" {
+				return fmt.Sprintf("[%d]%s", i, problem)
 			}
 		}
 	case reflect.Map:
 		for k, e := range v.Seq2() {
-			if where := notUTF8(k) + notUTF8(e); where != "" {
-				return fmt.Sprintf("[%.40q]%s", k, where)
+			if problem := cmp.Or(findIn(k, bad), findIn(e, bad)); problem != "" {
+				return fmt.Sprintf("[%.40q]%s", k, problem)
 			}
 		}
 	}
@@ -118,7 +144,7 @@ func (c *Client) define(ctx context.Context, kind, name string, body []byte, fla
 // built waits until a segment that was saved has its members.
 func (c *Client) built(ctx context.Context, name string) error {
 	if err := c.engine.Built(ctx, name); err != nil {
-		return fmt.Errorf("cdp: segment %q is saved, but its members are not found yet: %w; it goes on when it is saved again or the client is opened anew", name, err)
+		return &bareError{fmt.Sprintf("cdp: segment %q is saved, but its members are not found yet: %s; it goes on when it is saved again or the client is opened anew", name, bareText(err)), err}
 	}
 	return nil
 }
@@ -154,7 +180,7 @@ func (c *Client) remove(ctx context.Context, verb, kind, name string) error {
 
 // trimPlace takes off a message the kind and name that a DefinitionError says already.
 func trimPlace(msg, kind, name string) string {
-	return strings.TrimPrefix(msg, fmt.Sprintf("%s %q: ", kind, name))
+	return strings.TrimPrefix(strings.TrimPrefix(msg, fmt.Sprintf("%s %q: ", kind, name)), kind+": ")
 }
 
 // save checks a definition, logs it, and waits until it has taken effect.
@@ -192,7 +218,7 @@ func list[T any](ctx context.Context, c *Client, verb, kind string) ([]T, error)
 	var bodies [][]byte
 	if err := c.read(ctx, verb, func(s *fold.State) {
 		for _, d := range s.Definitions(kind) {
-			bodies = append(bodies, d.Body)
+			bodies = append(bodies, d.Body())
 		}
 	}); err != nil {
 		return nil, err
@@ -200,7 +226,7 @@ func list[T any](ctx context.Context, c *Client, verb, kind string) ([]T, error)
 	out := make([]T, len(bodies))
 	for i, b := range bodies {
 		if err := json.Unmarshal(b, &out[i]); err != nil {
-			return nil, fmt.Errorf("cdp: %s: %w", verb, err)
+			return nil, inside(verb, err)
 		}
 	}
 	return out, nil

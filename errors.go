@@ -90,7 +90,7 @@ func (e *DefinitionError) Error() string {
 	if e.Name == "" {
 		return fmt.Sprintf("%s: %v", e.Kind, e.Err)
 	}
-	return fmt.Sprintf("%s %q: %v", e.Kind, e.Name, e.Err)
+	return fmt.Sprintf("%s %.256q: %v", e.Kind, e.Name, e.Err)
 }
 
 func (e *DefinitionError) Unwrap() error { return e.Err }
@@ -116,3 +116,20 @@ func (e *RejectedError) Error() string {
 }
 
 func notFound(kind, name string) error { return fmt.Errorf("%w: %s %q", ErrNotFound, kind, name) }
+
+// bareError is an error with another text.
+type bareError struct {
+	text string
+	err  error
+}
+
+func (e *bareError) Error() string { return e.text }
+func (e *bareError) Unwrap() error { return e.err }
+
+// inside says where an error came up, and says "cdp: " once.
+func inside(where string, err error) error {
+	return &bareError{"cdp: " + where + ": " + bareText(err), err}
+}
+
+// bareText is what an error says without the "cdp: " in front, for one that goes on inside another.
+func bareText(err error) string { return strings.TrimPrefix(err.Error(), "cdp: ") }

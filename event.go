@@ -122,7 +122,7 @@ func (c *Client) events(ctx context.Context, events []Event, flags byte) (Result
 		if id == "" {
 			id = rand.Text()
 		}
-		return id, encodeEvent(e, &events[i], id, flags)
+		return id, encodeEvent(e, &events[i], id, flags, c.cfg.refuses(events[i].Name, events[i].Attributes["channel"]))
 	})
 }
 
@@ -145,7 +145,7 @@ func (c *Client) submit(ctx context.Context, n int, encode func(e *record.Encode
 		res.Verdicts[i].ID = id
 		if err != nil {
 			enc.Abandon()
-			res.Verdicts[i].Status, res.Verdicts[i].Reason = Rejected, err.Error()
+			res.Verdicts[i].Status, res.Verdicts[i].Reason = Rejected, bareText(err)
 		}
 	}
 	var verdicts []fold.Verdict
@@ -192,7 +192,8 @@ func (r Result) with(verdicts []fold.Verdict) (Result, error) {
 
 var statuses = map[fold.Code]Status{fold.Accepted: Accepted, fold.Duplicate: Duplicate, fold.Rejected: Rejected}
 
-func encodeEvent(e *record.Encoder, ev *Event, id string, flags byte) error {
+// encodeEvent writes an event down; one that is refused, too, for it to be kept with the reason.
+func encodeEvent(e *record.Encoder, ev *Event, id string, flags byte, refused string) error {
 	if len(id) > MaxID || !utf8.ValidString(id) {
 		return &InvalidError{What: "Event.ID", Reason: fmt.Sprintf("%.40q is not 1 to %d bytes of UTF-8", id, MaxID)}
 	}
@@ -206,11 +207,14 @@ func encodeEvent(e *record.Encoder, ev *Event, id string, flags byte) error {
 	if err != nil {
 		return err
 	}
+	if refused != "" {
+		flags |= record.FlagRefused
+	}
 	e.Begin(record.Head{Kind: record.KindEvent, Flags: flags, Name: ev.Name, Source: ev.Source, Time: at, ID: id})
 	if err := encodeIdents(e, "Event", ev.UserID, ev.AnonymousID, ev.Identifiers); err != nil {
 		return err
 	}
-	return encodeAttrs(e, "Event", ev.Attributes)
+	return encodeAttrs(e, "Event", ev.Attributes, refused)
 }
 
 func encodeIdentity(e *record.Encoder, p *Identity) error {
@@ -222,7 +226,7 @@ func encodeIdentity(e *record.Encoder, p *Identity) error {
 	if err := encodeIdents(e, "Identity", p.UserID, p.AnonymousID, p.Identifiers); err != nil {
 		return err
 	}
-	return encodeAttrs(e, "Identity", p.Attributes)
+	return encodeAttrs(e, "Identity", p.Attributes, "")
 }
 
 // micros checks a time; the zero time is 0, which the fold reads as now.
@@ -300,7 +304,7 @@ func byStrength(ids map[string]string) []string {
 	})
 }
 
-func encodeAttrs(e *record.Encoder, what string, attrs Attrs) error {
+func encodeAttrs(e *record.Encoder, what string, attrs Attrs, body string) error {
 	e.Attrs(len(attrs))
 	for name, x := range attrs {
 		if name == "" || len(name) > MaxID || !utf8.ValidString(name) {
@@ -315,6 +319,6 @@ func encodeAttrs(e *record.Encoder, what string, attrs Attrs) error {
 	if e.RecordSize() > MaxEvent {
 		return &InvalidError{What: what, Reason: fmt.Sprintf("has more than %d bytes", MaxEvent)}
 	}
-	e.End(nil)
+	e.End([]byte(body))
 	return nil
 }

@@ -116,6 +116,8 @@ func fieldPlan(f reflect.StructField, depth int) (structField, error) {
 			p.omitEmpty = true
 		case o == "text" && p.decl.Type == String.Type:
 			p.decl.Type = Text.Type
+		case isRef && ref == "":
+			return p, fmt.Errorf("tag option %q names no object type: write ref=product for the ids of products", o)
 		case isRef && p.decl.Type == String.Type:
 			p.decl.Refers = ref
 		default:

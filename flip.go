@@ -13,8 +13,21 @@ type Flip struct {
 	UserID      string // of the person as they are known now; "" for a visitor
 	AnonymousID string // the person's first one
 	Time        time.Time
-	Entered     bool   // false: left
-	Cause       string // track, late (more than an hour after it happened), import, definition, merge, time, replay or retention
+	Entered     bool // false: left
+
+	// Cause is what made it happen, one of
+	//
+	//	track       an event, at most an hour after it happened
+	//	late        an event, more than an hour after it happened
+	//	identify    something newly known of the person: attributes or identifiers
+	//	import      history: an event by Import, or a row of a dataflow
+	//	replay      an event that was rejected and is accepted now
+	//	merge       a visitor turned out to be a customer
+	//	time        an instant came: a window ended, a version of an object began to hold
+	//	definition  the segment, one that it asks for, an object or the portal's calendar was changed
+	//	retention   events were dropped
+	Cause string
+
 	// Position is where the flip stands among those of all segments, from 1. It grows with every flip and never changes, so it
 	// is what to keep of the last flip that was dealt with.
 	Position uint64

@@ -109,3 +109,56 @@ func TestFlipsLetIntakeGoOn(t *testing.T) {
 		require.ErrorIs(t, err, context.Canceled)
 	}
 }
+
+// Every cause that the documentation of Flip lists, each by the verb that it tells of.
+func TestFlipCauses(t *testing.T) {
+	ctx := t.Context()
+	c := cdptest.New(t, cdptest.Options{Start: noon})
+	c.DefineProfile(cdp.Schema{"age": cdp.Number})
+	c.Define(cdp.EventType{Name: "buy", Attributes: cdp.Schema{"amount": cdp.Number}}, cdp.EventType{Name: "view", Retention: "7d"})
+	c.SaveSegment("adults", `customer.age >= 18`)
+	c.SaveSegment("of_adults", `inSegment("adults")`)
+	c.SaveSegment("buyers", `events.buy.size() > 0`)
+	c.SaveSegment("fresh", `events.buy.within("1d").size() > 0`)
+	c.SaveSegment("nobuyer", `events.buy.size() == 0`)
+	c.SaveSegment("viewers", `events.view.size() > 0`)
+
+	identify := func(who cdp.Identity) {
+		_, err := c.Identify(ctx, who)
+		require.NoError(t, err)
+	}
+	identify(cdp.Identity{UserID: "ann", Attributes: cdp.Attrs{"age": 20}})
+	c.Happens(cdp.Event{Name: "buy", UserID: "ann"})
+	c.Happens(cdp.Event{Name: "buy", UserID: "bob", Time: noon.Add(-2 * time.Hour)})
+	_, err := c.Import(ctx, cdp.Event{Name: "buy", UserID: "cem"})
+	require.NoError(t, err)
+	c.Happens(cdp.Event{Name: "buy", AnonymousID: "dan1"})
+	identify(cdp.Identity{UserID: "dan"})
+	identify(cdp.Identity{UserID: "dan", AnonymousID: "dan1"})
+	_, err = c.Track(ctx, cdp.Event{Name: "buy", UserID: "eve", Attributes: cdp.Attrs{"colour": "red"}})
+	require.ErrorContains(t, err, "colour")
+	c.Define(cdp.EventType{Name: "buy", Attributes: cdp.Schema{"amount": cdp.Number, "colour": cdp.String}})
+	_, _, err = c.Events().Replay(ctx, "buy")
+	require.NoError(t, err)
+	views(t, c, "fay", 8192)
+	views(t, c, "gus", 1)
+	c.Advance(10 * 24 * time.Hour)
+	c.SaveSegment("adults", `customer.age >= 30`)
+
+	causes := func(name, user string) (out []string) {
+		for _, f := range flipsOf(t, c.Client, name, nil) {
+			if f.UserID == user {
+				out = append(out, f.Cause)
+			}
+		}
+		return out
+	}
+	assert.Equal(t, []string{"identify", "definition"}, causes("adults", "ann"))
+	assert.Equal(t, []string{"identify", "definition"}, causes("of_adults", "ann"))
+	assert.Equal(t, []string{"track", "time"}, causes("fresh", "ann"))
+	assert.Equal(t, []string{"late"}, causes("buyers", "bob"))
+	assert.Equal(t, []string{"import"}, causes("buyers", "cem"))
+	assert.Equal(t, []string{"identify", "merge"}, causes("nobuyer", "dan"), "dan is newly known, then becomes who bought")
+	assert.Equal(t, []string{"replay"}, causes("buyers", "eve"))
+	assert.Equal(t, []string{"import", "retention"}, causes("viewers", "fay"))
+}

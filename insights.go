@@ -193,7 +193,9 @@ func (i Insights) Trend(ctx context.Context, q Trend) (out TrendReport, err erro
 			}
 			run.Series = append(run.Series, series)
 		}
-		res, err = run.Run()
+		if res, err = run.Run(); err != nil {
+			err = fmt.Errorf("trend: %w", err)
+		}
 		return err
 	}); err != nil {
 		return out, err
@@ -366,7 +368,9 @@ func (i Insights) Funnel(ctx context.Context, q Funnel) (out FunnelReport, err e
 			}
 			run.Steps = append(run.Steps, insight.Step{Name: cmp.Or(st.Name, st.Event), Events: stream})
 		}
-		res, err = run.Run()
+		if res, err = run.Run(); err != nil {
+			err = fmt.Errorf("funnel: %w", err)
+		}
 		return err
 	}); err != nil {
 		return out, err
@@ -443,7 +447,9 @@ func (i Insights) Retention(ctx context.Context, q Retention) (out RetentionRepo
 				return fmt.Errorf("retention: return: %w", err)
 			}
 		}
-		res, err = run.Run()
+		if res, err = run.Run(); err != nil {
+			err = fmt.Errorf("retention: %w", err)
+		}
 		return err
 	}); err != nil {
 		return out, err

@@ -3,7 +3,6 @@ package cdp
 import (
 	"context"
 	"fmt"
-	"maps"
 	"slices"
 	"time"
 
@@ -173,8 +172,7 @@ func journeyState(s *fold.State, e fold.EnrolmentView) JourneyState {
 
 // knowsChannels refuses a journey that sends over a channel nobody gave: the fold cannot know, channels are Go values.
 func (c *Client) knowsChannels(def Journey) error {
-	known := slices.Sorted(maps.Keys(c.cfg.Channels))
-	known = append(known, InboxChannel)
+	known := c.cfg.channelNames()
 	for _, n := range def.Nodes {
 		if n.Type == "send" && !slices.Contains(known, n.Channel) {
 			return &DefinitionError{"journey", def.Name, fmt.Errorf("node %q: unknown channel %q%s; register it in Config.Channels", n.ID, n.Channel, schema.DidYouMean(n.Channel, known))}

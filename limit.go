@@ -20,12 +20,32 @@ type Limit struct {
 func (l Limit) String() string {
 	reach, kept := "all time", "some were dropped"
 	if l.Reach > 0 {
-		reach = "the last " + strings.TrimSuffix(strings.TrimSuffix(l.Reach.String(), "0s"), "0m")
+		reach = "the last " + span(l.Reach)
 	}
 	if l.Retention != "" {
 		kept = "kept for " + l.Retention
 	}
 	return fmt.Sprintf("limited: it looks at events %q of %s; events of that type are %s", l.Event, reach, kept)
+}
+
+// span writes a duration as conditions do: "14d", "36h", "90s", and with several units only what needs them: "62d2h".
+func span(d time.Duration) string {
+	var b strings.Builder
+	for _, unit := range []struct {
+		name string
+		size time.Duration
+	}{{"d", 24 * time.Hour}, {"h", time.Hour}, {"m", time.Minute}, {"s", time.Second}} {
+		n := d / unit.size
+		if n == 0 || n == 1 && d%unit.size != 0 {
+			continue // nobody writes 1d12h for 36h
+		}
+		fmt.Fprintf(&b, "%d%s", n, unit.name)
+		d -= n * unit.size
+	}
+	if d > 0 {
+		b.WriteString(d.String())
+	}
+	return b.String()
 }
 
 // Limits returns where a segment, or one that it asks for, looks further back than events are kept ([EventType].Retention), by

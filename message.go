@@ -2,12 +2,7 @@ package cdp
 
 import (
 	"context"
-	"crypto/hmac"
-	"crypto/sha256"
-	"encoding/base64"
-	"errors"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/embedcdp/cdp/internal/fold"
@@ -80,96 +75,6 @@ func (i Inbox) MarkRead(ctx context.Context, userID, key string) error {
 	}
 	_, err = i.c.events(ctx, []Event{{ID: "read." + key, Name: fold.InboxRead, UserID: userID, Attributes: Attrs{"key": key}}}, 0)
 	return err
-}
-
-// Consents are the verbs of consent. Get them from [Client.Consents]. Every change is an event on the person's timeline;
-// the latest one about a channel, or about all, counts.
-type Consents struct{ c *Client }
-
-// Consents returns the verbs of consent.
-func (c *Client) Consents() Consents { return Consents{c} }
-
-// Grant notes that a customer agreed to messages on a channel, or on all when channel is "".
-func (k Consents) Grant(ctx context.Context, userID, channel string) error {
-	return k.track(ctx, "consents.grant", fold.ConsentGranted, userID, channel)
-}
-
-// Unsubscribe notes that a customer wants no messages on a channel, or on any when channel is "". What is already in the
-// outbox is not sent any more.
-func (k Consents) Unsubscribe(ctx context.Context, userID, channel string) error {
-	return k.track(ctx, "consents.unsubscribe", fold.Unsubscribed, userID, channel)
-}
-
-func (k Consents) track(ctx context.Context, verb, name, userID, channel string) error {
-	if err := k.c.begin(ctx, verb); err != nil {
-		return err
-	}
-	ev := Event{Name: name, UserID: userID, Attributes: Attrs{}}
-	if channel != "" {
-		ev.Attributes["channel"] = channel
-	}
-	_, err := k.c.events(ctx, []Event{ev}, 0)
-	return err
-}
-
-// Allowed says whether a customer may be sent messages on a channel now, by consent alone.
-func (k Consents) Allowed(ctx context.Context, userID, channel string) (allowed bool, err error) {
-	found := false
-	err = k.c.read(ctx, "consents.allowed", func(s *fold.State) {
-		row, ok := s.Find(fold.UserID, userID)
-		if found = ok; ok {
-			allowed = s.MayReceive(row, channel)
-		}
-	})
-	if err == nil && !found {
-		err = notFound("customer", userID)
-	}
-	return allowed, err
-}
-
-// ErrToken is returned for an unsubscribe token that was not made with this secret.
-var ErrToken = errors.New("cdp: the unsubscribe token is not valid")
-
-// UnsubscribeToken carries out the token of an unsubscribe link (Settings.UnsubscribeURL, Config.Secret): call it from the
-// handler of that link, on POST (RFC 8058).
-func (k Consents) UnsubscribeToken(ctx context.Context, token string) error {
-	if err := k.c.begin(ctx, "consents.unsubscribe_token"); err != nil {
-		return err
-	}
-	userID, channel, ok := openToken(k.c.cfg.Secret, token)
-	if !ok {
-		return ErrToken
-	}
-	return k.Unsubscribe(ctx, userID, channel)
-}
-
-// makeToken signs whom an unsubscribe link is for: base64url(user 0 channel), a dot, and an HMAC-SHA256 cut to 16 bytes.
-func makeToken(secret []byte, userID, channel string) string {
-	body := base64.RawURLEncoding.EncodeToString([]byte(userID + "\x00" + channel))
-	return body + "." + base64.RawURLEncoding.EncodeToString(tokenSum(secret, body))
-}
-
-func tokenSum(secret []byte, body string) []byte {
-	h := hmac.New(sha256.New, secret)
-	h.Write([]byte("unsubscribe." + body))
-	return h.Sum(nil)[:16]
-}
-
-func openToken(secret []byte, token string) (userID, channel string, ok bool) {
-	body, sum, _ := strings.Cut(token, ".")
-	got, err := base64.RawURLEncoding.DecodeString(sum)
-	if err != nil || len(secret) == 0 || !hmac.Equal(got, tokenSum(secret, body)) {
-		return "", "", false
-	}
-	plain, err := base64.RawURLEncoding.DecodeString(body)
-	if err != nil {
-		return "", "", false
-	}
-	i := strings.LastIndexByte(string(plain), 0) // a user id may hold a zero byte, a channel's name does not
-	if i < 0 {
-		return "", "", false
-	}
-	return string(plain[:i]), string(plain[i+1:]), true
 }
 
 // Messages are the verbs of the outbox. Get them from [Client.Messages].

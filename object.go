@@ -98,5 +98,5 @@ func encodeObject(e *record.Encoder, o *ObjectRecord, flags byte) error {
 	}
 	e.Begin(record.Head{Kind: record.KindObject, Flags: flags, Name: o.Type, Time: at, ID: o.ID})
 	e.Idents(0)
-	return encodeAttrs(e, "ObjectRecord", o.Attributes)
+	return encodeAttrs(e, "ObjectRecord", o.Attributes, "")
 }

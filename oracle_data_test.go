@@ -95,7 +95,7 @@ const naiveDay = int64(86400e6)
 
 // randomActions are a history, the saving of segments, more history one by one, and some passing of time.
 func randomActions(r *rand.Rand, s *naiveSchema) (out []naiveAction) {
-	d := &dataMaker{r: r, s: s, now: time.Date(2026, 2, 20, 0, 0, 0, 0, time.UTC).UnixMicro() + r.Int64N(30)*naiveDay}
+	d := newDataMaker(r, s)
 	for range 25 {
 		out = append(out, d.action())
 	}
@@ -113,8 +113,15 @@ func randomActions(r *rand.Rand, s *naiveSchema) (out []naiveAction) {
 type dataMaker struct {
 	r   *rand.Rand
 	s   *naiveSchema
+	who func() (user, anonymous string) // a customer, a visitor, or one that is just becoming the other
 	now int64
 	ids int
+}
+
+func newDataMaker(r *rand.Rand, s *naiveSchema) *dataMaker {
+	d := &dataMaker{r: r, s: s, now: time.Date(2026, 2, 20, 0, 0, 0, 0, time.UTC).UnixMicro() + r.Int64N(30)*naiveDay}
+	d.who = d.oneOfFew
+	return d
 }
 
 func (d *dataMaker) action() naiveAction {
@@ -143,8 +150,7 @@ func (d *dataMaker) action() naiveAction {
 	return a
 }
 
-// who is a customer, a visitor, or one that is just becoming the other.
-func (d *dataMaker) who() (user, anonymous string) {
+func (d *dataMaker) oneOfFew() (user, anonymous string) {
 	if d.r.IntN(3) > 0 {
 		user = fmt.Sprintf("u%d", d.r.IntN(4))
 	}

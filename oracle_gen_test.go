@@ -14,6 +14,7 @@ type termMaker struct {
 	r        *rand.Rand
 	s        *naiveSchema
 	subjects []termSubject
+	deep     int // and, or and not nest
 	bound    int // variables of macros in scope
 	now      int64
 	earlier  []*naiveSegment // that inSegment may name
@@ -31,12 +32,12 @@ type termSubject struct {
 
 func (m *termMaker) chance(one int) bool { return m.r.IntN(one) == 0 }
 
-// segment makes a condition that nests and, or and not three deep.
+// segment makes a condition that nests and, or and not up to deep.
 func (m *termMaker) segment(name string, earlier []*naiveSegment, now int64) *naiveSegment {
 	m.seg = &naiveSegment{name: name, visitors: m.chance(5)}
 	m.earlier, m.now = earlier, now
 	m.subjects = []termSubject{{text: pick(m.r, "customer", "customer", "visitor"), attrs: m.s.profile, get: func(f *naiveFrame) any { return f.p }}}
-	m.seg.term = m.algebra(m.r.IntN(4))
+	m.seg.term = m.algebra(m.r.IntN(m.deep + 1))
 	return m.seg
 }
 

@@ -91,7 +91,7 @@ func newOracleScript(seed uint64, segments int) *oracleScript {
 	r := rand.New(rand.NewPCG(seed, 11))
 	s := &oracleScript{seed: seed, schema: newNaiveSchema(r)}
 	s.actions = randomActions(r, s.schema)
-	m := &termMaker{r: r, s: s.schema}
+	m := &termMaker{r: r, s: s.schema, deep: 3}
 	for i := range segments {
 		s.segments = append(s.segments, m.segment(fmt.Sprintf("s%d", i), slices.Clone(s.segments), s.actions[0].at))
 	}

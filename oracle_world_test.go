@@ -100,7 +100,6 @@ type naiveWorld struct {
 	people   []*naivePerson // those merged into others are gone
 	known    map[string]*naivePerson
 	things   map[string][]naiveVersion // in order of from
-	segments map[string]*naiveSegment
 }
 
 type naiveSegment struct {
@@ -114,7 +113,7 @@ type naiveSegment struct {
 }
 
 func newNaiveWorld(s *naiveSchema) *naiveWorld {
-	return &naiveWorld{schema: s, known: map[string]*naivePerson{}, things: map[string][]naiveVersion{}, segments: map[string]*naiveSegment{}}
+	return &naiveWorld{schema: s, known: map[string]*naivePerson{}, things: map[string][]naiveVersion{}}
 }
 
 // member is the answer: the person is of the kind the segment is about, and the condition is true, not absent.

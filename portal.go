@@ -3,6 +3,8 @@ package cdp
 import (
 	"context"
 	"errors"
+	"fmt"
+	"strings"
 
 	"github.com/embedcdp/cdp/internal/engine"
 	"github.com/embedcdp/cdp/internal/fold"
@@ -36,10 +38,46 @@ type Portal struct{ c *Client }
 // Portal returns the verbs of the portal's settings.
 func (c *Client) Portal() Portal { return Portal{c} }
 
-// Save replaces the settings. A new time zone or week start is taken into account by every segment at once.
+// Save replaces the settings. A new time zone or week start is taken into account by every segment at once. The channels that
+// OptIn and Caps name are those of Config.Channels and "inbox"; a client that has no channels takes every name.
 func (p Portal) Save(ctx context.Context, settings Settings) error {
+	if err := p.c.begin(ctx, "portal.save"); err != nil {
+		return err
+	}
+	if err := p.c.cfg.accepts(settings); err != nil {
+		return &DefinitionError{fold.DefPortal, "", err}
+	}
 	return p.c.save(ctx, "portal.save", fold.DefPortal, "", settings)
 }
+
+// accepts says what is wrong with settings that the fold would take: it must go on taking what older logs hold.
+func (c Config) accepts(s Settings) error {
+	for i, ch := range s.OptIn {
+		if ch == "" {
+			return fmt.Errorf("opt_in: name %d is empty; name each channel on which nobody is sent anything without consent, as %q", i+1, "email")
+		}
+		if err := c.knows(ch); err != nil {
+			return fmt.Errorf("opt_in: %s", bareText(err))
+		}
+	}
+	for i, limit := range s.Caps {
+		if err := c.knows(limit.Channel); err != nil {
+			return fmt.Errorf("cap %d: %s", i+1, bareText(err))
+		}
+	}
+	link := s.UnsubscribeURL
+	switch example := "https://shop.example/unsubscribe?t=" + tokenPlace; {
+	case link == "":
+	case strings.Contains(link, "{"+tokenPlace+"}"):
+		return fmt.Errorf("unsubscribe_url %q: write %s in single braces, as in %q", link, tokenPlace, example)
+	case !strings.Contains(link, tokenPlace):
+		return fmt.Errorf("unsubscribe_url %q lacks %s, so nobody could tell who unsubscribes: write it where the token goes, as in %q", link, tokenPlace, example)
+	}
+	return nil
+}
+
+// tokenPlace is where Settings.UnsubscribeURL takes the token.
+const tokenPlace = "{token}"
 
 // Settings returns the settings.
 func (p Portal) Settings(ctx context.Context) (Settings, error) {

@@ -2,6 +2,7 @@ package cdp_test
 
 import (
 	"os"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -25,8 +26,14 @@ func TestReadmeCode(t *testing.T) {
 		code, _, closed := strings.Cut(b, "```")
 		require.True(t, closed)
 		require.Contains(t, compiled, flat(code), "this block of the README is not code that runs")
+		for _, call := range helper.FindAllStringSubmatch(code, -1) {
+			require.Contains(t, string(readme), "\nfunc "+call[1]+"(", "the README does not show %s, which this block calls", call[1])
+		}
 	}
 }
+
+// helper is a call of a function that is neither a package's, a value's, nor one of the language or of the block itself.
+var helper = regexp.MustCompile(`(?m)^\t*([a-z]\w*)\(`)
 
 // flat leaves out how far lines are indented.
 func flat(code string) string {

@@ -217,6 +217,32 @@ func TestSegmentLimits(t *testing.T) {
 	require.ErrorIs(t, err, cdp.ErrNotFound)
 }
 
+// A limit says how far a segment looks in the words of its condition.
+func TestLimitWords(t *testing.T) {
+	c := cdptest.New(t, cdptest.Options{})
+	c.Define(cdp.EventType{Name: "view", Retention: "7d"})
+	for where, words := range map[string]string{
+		`events.view.within("14d").size() > 3`:            "the last 14d",
+		`events.view.within("2w").size() > 3`:             "the last 14d",
+		`events.view.within("180h").size() > 3`:           "the last 7d12h",
+		`events.view.within("11000m").size() > 3`:         "the last 7d15h20m",
+		`events.view.within("777777s").size() > 3`:        "the last 9d2m57s",
+		`events.view.during("last_month").size() > 3`:     "the last 62d2h",
+		`events.view.since(ago("400d")).size() == 0`:      "the last 400d",
+		`events.view.during("all_time").first().id == ""`: "all time",
+	} {
+		c.SaveSegment("asked", where)
+		limits, err := c.Segments().Limits(t.Context(), "asked")
+		require.NoError(t, err)
+		require.Len(t, limits, 1, where)
+		require.Contains(t, limits[0].String(), ` of `+words+`;`, where)
+	}
+	for reach, words := range map[time.Duration]string{36 * time.Hour: "36h", 10 * time.Minute: "10m", 20 * time.Second: "20s", 90 * time.Minute: "90m",
+		24 * time.Hour: "1d", 90 * time.Second: "90s", 1500 * time.Millisecond: "1.5s", time.Hour + time.Second: "60m1s"} {
+		require.Contains(t, cdp.Limit{Event: "view", Reach: reach}.String(), " of the last "+words+";")
+	}
+}
+
 // Raising the retention, or taking it away, brings nothing back, and the segment stays limited as long as it looks so far back.
 func TestRetentionChanges(t *testing.T) {
 	c := cdptest.New(t, cdptest.Options{})

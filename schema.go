@@ -40,7 +40,12 @@ var (
 )
 
 // Ref is a String that holds the id of a business object: with Ref("product"), e.product.brand works in conditions.
-func Ref(objectType string) Attribute { return Attribute{Type: "string", Refers: objectType} }
+func Ref(objectType string) Attribute {
+	if objectType == "" {
+		return Attribute{Type: "ref"} // which is no type: a definition with it is refused
+	}
+	return Attribute{Type: "string", Refers: objectType}
+}
 
 // Object has keys of its own.
 func Object(keys Schema) Attribute { return Attribute{Type: "object", Fields: keys} }
@@ -174,7 +179,15 @@ func (e Events) Replay(ctx context.Context, name string) (accepted, left int, er
 	}
 	var enc record.Encoder
 	enc.Begin(record.Head{Kind: record.KindReplay, Name: name})
-	enc.Idents(0)
+	if len(e.c.cfg.Channels) == 0 {
+		enc.Idents(0)
+	} else { // what was refused for its channel is taken only if that is there now
+		channels := e.c.cfg.channelNames()
+		enc.Idents(len(channels))
+		for _, ch := range channels {
+			enc.Ident("channel", ch)
+		}
+	}
 	enc.Attrs(0)
 	enc.End(nil)
 	verdicts, err := e.c.engine.Submit(ctx, enc.Submission(nil))

@@ -77,6 +77,9 @@ func (c Change) String() string { return c.words }
 //   - another value of a profile attribute that the condition reads, the nearest 40 in order, or none
 //   - another number, text, time or duration in the place of one that the condition compares with, the nearest 40 in order
 //
+// A pair may be of the same thing: new events of two kinds of one type, up to three of each, or some for those that go, the fewest
+// first; and two values in one comparison, also where neither changes alone what it says.
+//
 // So of each event type it finds the fewest events, and of each attribute and literal the nearest value, among those tried: values
 // come from the person, their newest 200 events and the condition. Segments that the condition asks for by inSegment follow
 // changes of the person. Objects and lists of objects are not changed. None found means that none of these does it, not that

@@ -28,7 +28,7 @@ func IsMacro(name string) bool {
 func IsRoot(name string) bool { return global[name] && name != "now" }
 
 // bind resolves the body of a macro with its variable in scope.
-func (x *resolver) bind(e ast.Expr, call ast.CallExpr, source shape) (name string, body shape, ok bool) {
+func (x *resolver) bind(call ast.CallExpr, source shape) (name string, body shape, ok bool) {
 	v := call.Args()[0]
 	if v.Kind() != ast.IdentKind {
 		x.fail(v, 0, "the first argument of %s names the element, as in %s", call.FunctionName(), members[call.FunctionName()].usage)
@@ -60,7 +60,7 @@ func (x *resolver) receiver(call ast.CallExpr) shape {
 
 func (x *resolver) filter(e ast.Expr, call ast.CallExpr) shape {
 	s := x.receiver(call)
-	name, _, ok := x.bind(e, call, s)
+	name, _, ok := x.bind(call, s)
 	if !ok {
 		return shape{}
 	}
@@ -72,7 +72,7 @@ func (x *resolver) filter(e ast.Expr, call ast.CallExpr) shape {
 
 func (x *resolver) exists(e ast.Expr, call ast.CallExpr) shape {
 	s := x.receiver(call)
-	if name, _, ok := x.bind(e, call, s); ok {
+	if name, _, ok := x.bind(call, s); ok {
 		going := x.hiddenOp(e, operators.NotStrictlyFalse, x.hiddenOp(e, operators.LogicalNot, x.ident0(e, accumulator)))
 		step := x.hiddenOp(e, operators.LogicalOr, x.ident0(e, accumulator), x.predicate(e, call.Args()[1], s))
 		e.SetKindCase(x.loop(e, call.Target(), name, x.bool(e, false), going, step, x.ident0(e, accumulator)))
@@ -82,7 +82,7 @@ func (x *resolver) exists(e ast.Expr, call ast.CallExpr) shape {
 
 func (x *resolver) all(e ast.Expr, call ast.CallExpr) shape {
 	s := x.receiver(call)
-	if name, _, ok := x.bind(e, call, s); ok {
+	if name, _, ok := x.bind(call, s); ok {
 		going := x.hiddenOp(e, operators.NotStrictlyFalse, x.ident0(e, accumulator))
 		step := x.hiddenOp(e, operators.LogicalAnd, x.ident0(e, accumulator), x.predicate(e, call.Args()[1], s))
 		e.SetKindCase(x.loop(e, call.Target(), name, x.bool(e, true), going, step, x.ident0(e, accumulator)))
@@ -92,7 +92,7 @@ func (x *resolver) all(e ast.Expr, call ast.CallExpr) shape {
 
 func (x *resolver) existsOne(e ast.Expr, call ast.CallExpr) shape {
 	s := x.receiver(call)
-	if name, _, ok := x.bind(e, call, s); ok {
+	if name, _, ok := x.bind(call, s); ok {
 		more := x.hiddenOp(e, operators.Add, x.ident0(e, accumulator), x.int(e, 1))
 		step := x.hiddenOp(e, operators.Conditional, x.predicate(e, call.Args()[1], s), more, x.ident0(e, accumulator))
 		one := x.hiddenOp(e, operators.Equals, x.ident0(e, accumulator), x.int(e, 1))
@@ -103,7 +103,7 @@ func (x *resolver) existsOne(e ast.Expr, call ast.CallExpr) shape {
 
 func (x *resolver) mapped(e ast.Expr, call ast.CallExpr) shape {
 	s := x.receiver(call)
-	name, body, ok := x.bind(e, call, s)
+	name, body, ok := x.bind(call, s)
 	if !ok {
 		return shape{}
 	}
@@ -122,7 +122,7 @@ func (x *resolver) mapped(e ast.Expr, call ast.CallExpr) shape {
 func aggregate(function string) func(*resolver, ast.Expr, ast.CallExpr) shape {
 	return func(x *resolver, e ast.Expr, call ast.CallExpr) shape {
 		s := x.receiver(call)
-		name, body, ok := x.bind(e, call, s)
+		name, body, ok := x.bind(call, s)
 		if !ok {
 			return shape{}
 		}

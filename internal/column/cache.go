@@ -8,18 +8,21 @@ import (
 // Cache bounds the memory of the chunks that can be read again. All tables of a portal share one.
 //
 // What it counts are pages: the cells of one column in one sealed chunk that is in the store. When they are more than the
-// budget, pages are dropped by CLOCK. The hand goes round and takes a page out of its slot, but keeps it: a getter that
-// finds the slot empty gets it back, and that is how a page that is in use is known without marking it at every read. A
-// page that nobody has asked for when the hand comes by again is dropped. Who holds a dropped page goes on with it; the
-// garbage collector takes it afterwards.
+// budget, pages are picked at random. One that is picked is taken out of its slot, but kept: a getter that finds the slot empty
+// gets it back, and that is how a page that is in use is known without marking it at every read. A page that nobody has
+// asked for when it is picked again is dropped. Who holds a dropped page goes on with it; the garbage collector takes it
+// afterwards.
+//
+// Picked in turn (CLOCK), pages would be dropped just before they are needed when questions pass, one after the other, over more
+// than fits, and none would be found. At random, 55 of 100 are where 80 fit.
 //
 // Open chunks, chunks that are not in the store yet, vectors and dictionaries are not counted and never dropped.
 type Cache struct {
 	mu      sync.Mutex // guards what follows, and the fields of slots that say so
 	budget  int64
 	used    int64
-	ring    []*slot
-	hand    int
+	slots   []*slot
+	dice    uint64
 	singles uint32 // how often single cells were asked for
 }
 
@@ -31,7 +34,7 @@ const (
 	askedAmong = 4096
 )
 
-// asked counts that a cell of a slot without a page is asked for. It returns the page when the hand has only taken it out, and
+// asked counts that a cell of a slot without a page is asked for. It returns the page when it has only been taken out, and
 // else whether the page should be made.
 func (c *Cache) asked(s *slot) (p *page, often bool) {
 	c.mu.Lock()
@@ -54,7 +57,7 @@ func (c *Cache) asked(s *slot) (p *page, often bool) {
 }
 
 // NewCache returns a cache of that many bytes. A negative budget drops nothing.
-func NewCache(budget int64) *Cache { return &Cache{budget: budget} }
+func NewCache(budget int64) *Cache { return &Cache{budget: budget, dice: 1} }
 
 // Used returns the bytes of the pages in memory that may be dropped.
 func (c *Cache) Used() int64 {
@@ -63,7 +66,7 @@ func (c *Cache) Used() int64 {
 	return c.used
 }
 
-// warm puts a slot's page back that the hand has taken out; nil when there is none.
+// warm puts a slot's page back that was taken out; nil when there is none.
 func (c *Cache) warm(s *slot) *page {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -108,8 +111,8 @@ func (c *Cache) count(s *slot, p *page) {
 		return // nothing to be gained by dropping it
 	}
 	c.used += s.counted
-	c.ring = append(c.ring, s)
-	for c.budget >= 0 && c.used > c.budget && len(c.ring) > 0 {
+	c.slots = append(c.slots, s)
+	for c.budget >= 0 && c.used > c.budget && len(c.slots) > 0 {
 		c.step()
 	}
 }
@@ -134,25 +137,24 @@ func (c *Cache) forget(slots []*slot) {
 		s.forgotten = true
 	}
 	if any {
-		c.ring = slices.DeleteFunc(c.ring, func(s *slot) bool { return s.forgotten })
-		c.hand = 0
+		c.slots = slices.DeleteFunc(c.slots, func(s *slot) bool { return s.forgotten })
 	}
 }
 
-// step lets the hand look at one page.
+// step looks at one page, any: xorshift, Marsaglia 2003.
 func (c *Cache) step() {
-	if c.hand >= len(c.ring) {
-		c.hand = 0
-	}
-	s := c.ring[c.hand]
+	c.dice ^= c.dice << 13
+	c.dice ^= c.dice >> 7
+	c.dice ^= c.dice << 17
+	i := int(c.dice % uint64(len(c.slots)))
+	s := c.slots[i]
 	if s.cold == nil {
 		s.cold = s.page.Swap(nil)
-		c.hand++
 		return
 	}
 	c.used -= s.counted
 	s.cold, s.counted = nil, 0
-	last := len(c.ring) - 1
-	c.ring[c.hand], c.ring[last] = c.ring[last], nil
-	c.ring = c.ring[:last]
+	last := len(c.slots) - 1
+	c.slots[i], c.slots[last] = c.slots[last], nil
+	c.slots = c.slots[:last]
 }

@@ -173,6 +173,40 @@ func TestCacheKeepsWhatIsUsed(t *testing.T) {
 	require.Greater(t, kept.reads.Load(), before)
 }
 
+// Questions that pass over more than the cache holds, one after the other, find a good part of it there: a page is not
+// dropped just because all others were read since.
+func TestCacheSmallerThanTheLoop(t *testing.T) {
+	const chunks = 100
+	tb := New("fixture")
+	tb.Add("at", Int64)
+	for i := range int64(chunks*ChunkRows + 1) {
+		tb.Column("at").SetInt(tb.Append(), i)
+	}
+	for _, c := range []struct{ holds, least int }{{95, 80}, {80, 45}, {50, 8}} {
+		var kept shelf
+		cache := NewCache(int64(c.holds) * (8*ChunkRows + 256))
+		fresh := New("fixture")
+		fresh.SetSource(cache, kept.read)
+		for k := range chunks {
+			kept.chunks = append(kept.chunks, tb.EncodeChunk(nil, k))
+		}
+		for k := range chunks {
+			require.NoError(t, fresh.LoadChunk(kept.chunks[k]))
+		}
+		at, before := fresh.Column("at"), int64(0)
+		for pass := range 30 {
+			if pass == 10 {
+				before = kept.reads.Load()
+			}
+			for k := range chunks {
+				require.Equal(t, int64(k*ChunkRows+77), at.Ints(k)[77])
+			}
+		}
+		found := 100 - int(kept.reads.Load()-before)/20
+		require.GreaterOrEqual(t, found, c.least, "of 100 chunks %d fit", c.holds)
+	}
+}
+
 // Every byte of a stored chunk is covered: a flipped bit makes the columns that need it fail, with an error that says
 // where, and leaves the others as they are.
 func TestDamagedCellsGiveAnError(t *testing.T) {

@@ -419,7 +419,7 @@ func (f *finder) run(at, n int) (r run) {
 // end returns where a run ends.
 func (f *finder) end(r *run) int {
 	if r.size < 0 {
-		_, left := f.walk(0, 0, f.at(r.at, len(f.b)-r.at), nil, r.n)
+		left := f.walk(0, 0, f.at(r.at, len(f.b)-r.at), nil, r.n)
 		r.size = len(f.b) - r.at - left
 	}
 	return r.at + r.size
@@ -502,17 +502,17 @@ func (f *finder) differences(r *run, x int, vals []int64) {
 }
 
 // walk adds up n differences, the first to v, and keeps the sums after skip of them. It returns how many bytes are left.
-func (f *finder) walk(skip int, v int64, b []byte, vals []int64, n int) (last int64, left int) {
+func (f *finder) walk(skip int, v int64, b []byte, vals []int64, n int) (left int) {
 	for i := range n {
 		d, size := binary.Varint(b)
 		if size <= 0 {
 			f.r.failf("a number is cut off")
-			return 0, 0
+			return 0
 		}
 		b = b[size:]
 		if v += d; i >= skip && vals != nil {
 			vals[i-skip] = v
 		}
 	}
-	return v, len(b)
+	return len(b)
 }

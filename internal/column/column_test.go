@@ -48,7 +48,6 @@ func TestMistakesPanic(t *testing.T) {
 	require.Panics(t, func() { f.Grow(7) })
 	require.PanicsWithValue(t, "column: column f is float64, not int64", func() { f.SetInt(row, 1) })
 	require.Panics(t, func() { d.SetUint(row, 1) })
-	require.PanicsWithValue(t, "column: column d has no code 1: its dictionary has 0 entries", func() { d.SetCode(row, 1) })
 	require.PanicsWithValue(t, "column: table t: column f is float64 and cannot be added as dict", func() { tb.Add("f", Dict) })
 	require.Same(t, f, tb.Add("f", Float64))
 	require.Panics(t, func() { NewVector(Bytes).SetBytes(0, []byte("x")) })

@@ -105,7 +105,7 @@ func TestDropIsNotCounted(t *testing.T) {
 	used := cache.Used()
 	tb.Drop(9)
 	require.InDelta(t, float64(used)/10, float64(cache.Used()), 1000)
-	require.Len(t, cache.ring, 1)
+	require.Len(t, cache.slots, 1)
 }
 
 // A frozen copy whose chunk is gone from memory and from the store gets an error that says so.

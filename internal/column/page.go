@@ -144,7 +144,7 @@ type slot struct {
 	entries uint32 // Dict: entries there were at the end of this chunk
 	epoch   uint64
 	ranked  atomic.Pointer[ranked] // of a vector's chunk that a frozen copy sees; nil before anybody asked
-	// Under the cache's lock: the page that nobody has read since the hand came by, and the bytes counted for it.
+	// Under the cache's lock: the page that nobody has read since it was picked, and the bytes counted for it.
 	cold      *page
 	counted   int64
 	forgotten bool // its rows were dropped: it is not counted again

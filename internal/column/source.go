@@ -79,7 +79,7 @@ func Recover(err *error) {
 	}
 }
 
-// fetch returns the cells of chunk k, which the cache's hand has passed, or which were dropped or never read.
+// fetch returns the cells of chunk k, which the cache has taken out or dropped, or which were never read.
 func (c *Column) fetch(k int) *page {
 	s := c.chunks[k]
 	if p := c.src.cache.warm(s); p != nil {

@@ -351,15 +351,6 @@ func (c *Column) SetString(i uint32, v []byte) uint32 {
 	return code
 }
 
-// SetCode sets row i of a Dict column to a code of its dictionary. 0 makes it absent.
-func (c *Column) SetCode(i uint32, code uint32) {
-	p := c.forSet(i, Dict)
-	if int(code) > c.dict.Len() {
-		panic(fmt.Sprintf("column: column %s has no code %d: its dictionary has %d entries", c.name, code, c.dict.Len()))
-	}
-	p.codes.set(int(i&chunkMask), code, c.roomFor(i))
-}
-
 // SetBytes sets row i of a Bytes column to a copy of v, which is at most MaxBytes long. nil makes it absent.
 func (c *Column) SetBytes(i uint32, v []byte) {
 	if v == nil {

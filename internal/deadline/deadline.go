@@ -15,7 +15,6 @@ package deadline
 import (
 	"cmp"
 	"fmt"
-	"iter"
 	"slices"
 )
 
@@ -227,31 +226,6 @@ func (x *Index) settle() {
 		x.sortPart(p)
 	}
 	x.isOpen = len(x.sorted) > 0 || len(x.late.items) > 0
-}
-
-// All returns every pending deadline in order, for a checkpoint: the index is the same again when they are inserted into a
-// new one. It copies and sorts an hour at a time.
-func (x *Index) All() iter.Seq2[int64, Item] {
-	return func(yield func(int64, Item) bool) {
-		scratch := x.opened()
-		give := func() bool {
-			slices.SortFunc(scratch, compareTimed)
-			for _, t := range scratch {
-				if !yield(join(t.hour, t.offset), t.item()) {
-					return false
-				}
-			}
-			return true
-		}
-		if !give() {
-			return
-		}
-		for _, h := range slices.Sorted(slices.Values(x.hours.items)) {
-			if scratch = x.buckets[h].appendTo(scratch[:0], h); !give() {
-				return
-			}
-		}
-	}
 }
 
 // opened returns what is in no bucket, in no order: the hour that is being drained, and what came late.

@@ -40,10 +40,15 @@ func (tw *twin) drain(now int64, max int) []due {
 	return out
 }
 
-func collect(x *Index) []due {
-	var out []due
-	for at, it := range x.All() {
-		out = append(out, due{at, it})
+// collect lists what an index holds, in order, and leaves it there.
+func collect(x *Index) (out []due) {
+	all := x.opened()
+	for h, b := range x.buckets {
+		all = b.appendTo(all, h)
+	}
+	slices.SortFunc(all, compareTimed)
+	for _, t := range all {
+		out = append(out, due{join(t.hour, t.offset), t.item()})
 	}
 	return out
 }

@@ -120,12 +120,3 @@ func (s *Sum) Value() float64 {
 	}
 	return sign * math.Ldexp(float64(mant), low+1+lowestPower)
 }
-
-// Of returns the exactly rounded sum of the values.
-func Of(values ...float64) float64 {
-	var s Sum
-	for _, v := range values {
-		s.Add(v)
-	}
-	return s.Value()
-}

@@ -24,11 +24,11 @@ func TestKnownSums(t *testing.T) {
 		{[]float64{1, math.Ldexp(1, -53)}, 1},                                           // half-way, to even
 		{[]float64{5e-324, 5e-324}, 1e-323},
 	} {
-		if got := Of(c.values...); got != c.want || math.Signbit(got) != math.Signbit(c.want) {
+		if got := of(c.values...); got != c.want || math.Signbit(got) != math.Signbit(c.want) {
 			t.Errorf("sum of %v: got %v, want %v", c.values, got, c.want)
 		}
 	}
-	if got := Of(1, inf, math.NaN(), 2); got != 3 {
+	if got := of(1, inf, math.NaN(), 2); got != 3 {
 		t.Errorf("what is not finite is not added: got %v, want 3", got)
 	}
 }
@@ -47,7 +47,7 @@ func TestAgainstBigNumbersInAnyOrder(t *testing.T) {
 		want, _ := exact.Float64()
 		for range 3 {
 			r.Shuffle(len(values), func(i, j int) { values[i], values[j] = values[j], values[i] })
-			if got := Of(values...); got != want {
+			if got := of(values...); got != want {
 				t.Fatalf("sum of %v: got %v, want %v", values, got, want)
 			}
 		}

@@ -28,7 +28,6 @@ type world struct {
 	ask    Set      // canonical rows that are asked about
 
 	attrs   map[string]*column.Column
-	tables  map[string]*Events
 	columns map[string]map[string]*column.Column
 	stores  map[string]*column.Table
 	objects map[string][]version // of products by id
@@ -120,7 +119,7 @@ var (
 
 // newWorld makes rows profile rows with so many events of each type.
 func newWorld(r *rand.Rand, rows, events int) *world {
-	w := &world{cat: declared, now: noon, attrs: map[string]*column.Column{}, tables: map[string]*Events{}, columns: map[string]map[string]*column.Column{},
+	w := &world{cat: declared, now: noon, attrs: map[string]*column.Column{}, columns: map[string]map[string]*column.Column{},
 		stores: map[string]*column.Table{}, objects: map[string][]version{}, ask: NewSet(rows), linked: r.IntN(2) == 0}
 	for name, attr := range w.cat.Profile {
 		if name != "ghost" {

@@ -82,9 +82,6 @@ func Compile(ctx context.Context, def Def, hooks Hooks) (*Flow, error) {
 	return f, nil
 }
 
-// Def returns the definition the flow was compiled from.
-func (f *Flow) Def() Def { return f.def }
-
 // Nodes returns the source, the actions and the destinations in order.
 func (f *Flow) Nodes() []Node { return slices.Clone(f.nodes) }
 

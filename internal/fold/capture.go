@@ -68,7 +68,7 @@ func (s *State) Capture() *Capture {
 		}
 	}
 	for id, seg := range s.segments {
-		if seg != nil && len(seg.pending.blocks) > 0 {
+		if seg != nil && len(seg.pending.blocks.All()) > 0 {
 			c.pendings = append(c.pendings, pendingsOf{uint32(id), seg.pending.freeze()})
 		}
 	}

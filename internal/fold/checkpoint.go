@@ -155,7 +155,11 @@ func (l *loader) definitions() error {
 	for i := range uint32(t.Len()) {
 		key := DefKey{t.Column("kind").Str(i), string(t.Column("name").Bytes(i))}
 		deleted, _ := t.Column("deleted").Bool(i)
-		take, err := s.prepare(key, t.Column("body").Bytes(i), deleted)
+		prepare := func() (func(), error) { return s.prepare(key, t.Column("body").Bytes(i), deleted) }
+		if s.adds(i) {
+			prepare = func() (func(), error) { return s.prepareLearned(key, t.Column("body").Bytes(i)) }
+		}
+		take, err := prepare()
 		if err != nil {
 			return fmt.Errorf("%s %q: %w", key.Kind, key.Name, err)
 		}
@@ -349,10 +353,8 @@ func (l *loader) objects() error {
 
 func (l *loader) rejected() error {
 	s := l.s
-	s.openRej = s.rejected.Len()
 	for i := range uint32(s.replayed.Len()) {
 		s.replayOK[s.replayed.Column("rejected").Uint(i)] = true
-		s.openRej--
 	}
 	return nil
 }
@@ -546,7 +548,7 @@ func (s *State) Fingerprint() uint64 {
 		stays := slices.Clone(s.journeys.history[row])
 		slices.SortFunc(stays, func(a, b stay) int { return cmp.Or(cmp.Compare(a.journey, b.journey), cmp.Compare(a.key, b.key)) })
 		for _, x := range stays {
-			h = fnv64(h, journey.AppendHistory([]byte(x.journey+"/"+x.key), x.past))
+			h = fnv64(h, fmt.Appendf(nil, "%s %s %v", x.journey, x.key, x.past))
 		}
 	}
 	return h

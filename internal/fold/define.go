@@ -13,7 +13,6 @@ import (
 	"github.com/embedcdp/cdp/internal/journey"
 	"github.com/embedcdp/cdp/internal/record"
 	"github.com/embedcdp/cdp/internal/schema"
-	"github.com/embedcdp/cdp/internal/value"
 )
 
 // Kinds of definitions.
@@ -34,13 +33,11 @@ type DefKey struct{ Kind, Name string }
 // Definition is the current version of a definition; older ones are in the table at the rows of History.
 type Definition struct {
 	DefKey
-	Version   int
-	Body      []byte // JSON
-	Created   int64  // microseconds
-	Updated   int64
-	CreatedBy string
-	UpdatedBy string
-	History   []uint32
+	Version int
+	History []uint32
+
+	body  []byte   // the newest row that has all of it
+	after [][]byte // what was learned since, row by row
 }
 
 // Settings of a portal.
@@ -168,6 +165,10 @@ func (s *State) prepare(key DefKey, body []byte, deleted bool) (take func(), err
 }
 
 func (s *State) keepDefinition(key DefKey, body []byte, actor string, deleted bool) {
+	s.keepRow(key, body, actor, deleted, false)
+}
+
+func (s *State) keepRow(key DefKey, body []byte, actor string, deleted, adds bool) {
 	t := s.definitions
 	i := t.Append()
 	t.Column("q").SetInt(i, s.next())
@@ -177,6 +178,9 @@ func (s *State) keepDefinition(key DefKey, body []byte, actor string, deleted bo
 	t.Column("body").SetBytes(i, body)
 	t.Column("actor").SetString(i, []byte(actor))
 	t.Column("deleted").SetBool(i, deleted)
+	if adds {
+		t.Column("adds").SetBool(i, true)
+	}
 	s.indexDefinition(i)
 	s.mix(uint64(i))
 }
@@ -191,11 +195,16 @@ func (s *State) indexDefinition(i uint32) {
 	}
 	d := s.defs[key]
 	if d == nil {
-		d = &Definition{DefKey: key, Created: t.Column("t").Int(i), CreatedBy: t.Column("actor").Str(i)}
+		d = &Definition{DefKey: key}
 		s.defs[key] = d
 	}
 	d.Version++
-	d.Body, d.Updated, d.UpdatedBy = bytes.Clone(t.Column("body").Bytes(i)), t.Column("t").Int(i), t.Column("actor").Str(i)
+	body := bytes.Clone(t.Column("body").Bytes(i))
+	if s.adds(i) {
+		d.after = append(d.after, body)
+	} else {
+		d.body, d.after = body, nil
+	}
 	d.History = append(d.History, i)
 }
 
@@ -219,9 +228,17 @@ func (s *State) VersionBody(d *Definition, n int) (body []byte, at int64, ok boo
 	if n < 1 || n > len(d.History) {
 		return nil, 0, false
 	}
-	i := d.History[n-1]
-	return bytes.Clone(s.definitions.Column("body").Bytes(i)), s.definitions.Column("t").Int(i), true
+	t, i := s.definitions, d.History[n-1]
+	var after [][]byte
+	for ; s.adds(d.History[n-1]); n-- {
+		after = append(after, t.Column("body").Bytes(d.History[n-1]))
+	}
+	slices.Reverse(after)
+	return withLearned(d.Kind, t.Column("body").Bytes(d.History[n-1]), after), t.Column("t").Int(i), true
 }
+
+// Body returns the JSON of the current version.
+func (d *Definition) Body() []byte { return withLearned(d.Kind, d.body, d.after) }
 
 func (s *State) prepareRemoval(key DefKey) (func(), error) {
 	if s.defs[key] == nil {
@@ -274,7 +291,7 @@ func (s *State) prepareEvent(name string, body []byte) (func(), error) {
 	if err := checkPolicy(d.Policy); err != nil {
 		return nil, err
 	}
-	if err := d.Attributes.Check(fmt.Sprintf("event %q", name), 0); err != nil {
+	if err := d.Attributes.Check("", 0); err != nil {
 		return nil, err
 	}
 	if n := len(d.Attributes); n > maxDeclared {
@@ -334,7 +351,7 @@ func (s *State) checkRefs(attrs schema.Attrs) error {
 	return nil
 }
 
-func (s *State) setEventType(d *schema.EventType) *eventType {
+func (s *State) setEventType(d *schema.EventType) {
 	t := s.typeNamed[d.Name]
 	if t == nil {
 		t = s.newEventType(d)
@@ -343,7 +360,6 @@ func (s *State) setEventType(d *schema.EventType) *eventType {
 	clear(s.batch.columns)
 	s.rebuildCatalogue()
 	s.setRetention(t)
-	return t
 }
 
 func (s *State) prepareObject(name string, body []byte) (func(), error) {
@@ -360,7 +376,7 @@ func (s *State) prepareObject(name string, body []byte) (func(), error) {
 	if err := checkPolicy(d.Policy); err != nil {
 		return nil, err
 	}
-	if err := d.Attributes.Check(fmt.Sprintf("object %q", name), 1); err != nil {
+	if err := d.Attributes.Check("", 1); err != nil {
 		return nil, err
 	}
 	for _, a := range d.Attributes.Names() {
@@ -401,7 +417,7 @@ func (s *State) prepareProfile(body []byte) (func(), error) {
 	if err := checkPolicy(d.Policy); err != nil {
 		return nil, err
 	}
-	if err := d.Attributes.Check("profile", 1); err != nil {
+	if err := d.Attributes.Check("", 1); err != nil {
 		return nil, err
 	}
 	if err := s.checkRefs(d.Attributes); err != nil {
@@ -473,119 +489,4 @@ func (s *State) publicTypes() []string {
 		}
 	}
 	return names
-}
-
-// learned is the actor of definitions that the data made.
-const learned = "learned"
-
-func (s *State) learnType(name string) {
-	d := &schema.EventType{Name: name, Policy: schema.Learn, Attributes: schema.Attrs{}}
-	s.keepLearned(DefKey{DefEvent, name}, d)
-	s.setEventType(d)
-}
-
-func (s *State) keepLearned(key DefKey, d any) {
-	body, err := json.Marshal(d)
-	if err != nil {
-		panic(err) // these structs always marshal
-	}
-	s.keepDefinition(key, body, learned, false)
-}
-
-// unknownAttribute is what happens to an attribute nobody declared: a reason to reject, or a new column.
-func (s *State) unknownAttribute(t *eventType, name string, encoded []byte) (*attrColumn, string) {
-	if t.def.Policy != schema.Learn {
-		return nil, fmt.Sprintf("unknown attribute %q of event %q%s", name, t.def.Name, schema.DidYouMean(name, t.def.Attributes.Names()))
-	}
-	if schema.Reserved[name] || schema.CheckName("an attribute", name) != nil {
-		return nil, fmt.Sprintf("event %q: %q is no name for an attribute: use letters, digits and underscores, and not time, id or source", t.def.Name, name)
-	}
-	if len(t.def.Attributes) >= MaxAttributes {
-		return nil, fmt.Sprintf("event %q has %d attributes already and learns no more", t.def.Name, MaxAttributes)
-	}
-	v, _, err := value.Decode(encoded)
-	if err != nil {
-		return nil, err.Error()
-	}
-	decl, ok := schema.Infer(v)
-	if !ok {
-		return nil, ""
-	}
-	s.learnAttribute(t, name, decl)
-	return t.cols[name], ""
-}
-
-// MaxAttributes bounds what an event type or the profile learns by itself.
-const MaxAttributes = 500
-
-func (s *State) learnAttribute(t *eventType, name string, decl schema.Attr) {
-	d := *t.def
-	d.Attributes = maps.Clone(d.Attributes)
-	if d.Attributes == nil {
-		d.Attributes = schema.Attrs{}
-	}
-	d.Attributes[name] = decl
-	s.keepLearned(DefKey{DefEvent, d.Name}, &d)
-	t.setDef(&d)
-	s.rebuildCatalogue()
-}
-
-// learnKeys adds the undeclared keys of an object or of line items to their declaration, where the type learns.
-func (s *State) learnKeys(t *eventType, c *attrColumn, encoded []byte) bool {
-	if t.def.Policy != schema.Learn || c.decl.Type != schema.Object && c.decl.Type != schema.ObjectList {
-		return false
-	}
-	v, _, err := value.Decode(encoded)
-	if err != nil {
-		return false
-	}
-	seen, ok := schema.Infer(v)
-	if !ok || seen.Type != c.decl.Type {
-		return false
-	}
-	decl := c.decl
-	decl.Fields = maps.Clone(decl.Fields)
-	if decl.Fields == nil {
-		decl.Fields = schema.Attrs{}
-	}
-	grown := false
-	for name, f := range seen.Fields {
-		if _, known := decl.Fields[name]; !known && len(decl.Fields) < MaxAttributes {
-			decl.Fields[name], grown = f, true
-		}
-	}
-	if grown {
-		s.learnAttribute(t, c.name, decl)
-	}
-	return grown
-}
-
-func (s *State) unknownProfileAttribute(name string) string {
-	return fmt.Sprintf("unknown profile attribute %q%s", name, schema.DidYouMean(name, s.Catalogue.Profile.Names()))
-}
-
-func (s *State) learnProfileAttribute(name string, encoded []byte) (*attribute, string) {
-	if s.profilePolicy != schema.Learn {
-		return nil, s.unknownProfileAttribute(name)
-	}
-	if err := schema.CheckName("an attribute", name); err != nil {
-		return nil, err.Error()
-	}
-	if len(s.attrs) >= MaxAttributes {
-		return nil, fmt.Sprintf("profiles have %d attributes already and learn no more", MaxAttributes)
-	}
-	v, _, err := value.Decode(encoded)
-	if err != nil {
-		return nil, err.Error()
-	}
-	decl, ok := schema.Infer(v)
-	if !ok {
-		return nil, ""
-	}
-	d := profileDef{Policy: s.profilePolicy, Attributes: maps.Clone(s.Catalogue.Profile)}
-	d.Attributes[name] = decl
-	s.keepLearned(DefKey{DefProfile, ""}, d)
-	a := s.addAttribute(name, decl)
-	s.rebuildCatalogue()
-	return a, ""
 }

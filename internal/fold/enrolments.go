@@ -1,37 +1,35 @@
 package fold
 
-import "iter"
+import (
+	"iter"
+
+	"github.com/embedcdp/cdp/internal/cow"
+)
 
 // enrolments are the people inside journeys, by handle. An enrolment is never changed in place: who moves on is put again, so
 // that a frozen copy, which shares the blocks, goes on seeing what it saw (a checkpoint is written from one).
 type enrolments struct {
-	blocks []*enrolmentBlock // of handles counted from 0; nil where nobody is left
+	blocks cow.Blocks[enrolmentBlock] // of handles counted from 0; none where nobody is left
 	n      int
-	epoch  uint32
 }
 
-// enrolmentBlock holds 256 handles. It is written in place in its own epoch only; after a freeze it is copied first.
+// enrolmentBlock holds 256 handles.
 type enrolmentBlock struct {
-	epoch uint32
-	n     int
-	at    [256]*enrolment
+	n  int
+	at [256]*enrolment
 }
 
 // get returns who has a handle, nil when they left.
 func (x *enrolments) get(handle uint32) *enrolment {
-	if k := int(handle >> 8); k < len(x.blocks) && x.blocks[k] != nil {
-		return x.blocks[k].at[handle&255]
+	if b := x.blocks.At(int(handle >> 8)); b != nil {
+		return b.at[handle&255]
 	}
 	return nil
 }
 
 // put keeps an enrolment under its handle, in place of an older one.
 func (x *enrolments) put(e *enrolment) {
-	k := int(e.handle >> 8)
-	for len(x.blocks) <= k {
-		x.blocks = append(x.blocks, nil)
-	}
-	b := x.own(k)
+	b, _ := x.blocks.Edit(int(e.handle >> 8))
 	if b.at[e.handle&255] == nil {
 		b.n++
 		x.n++
@@ -44,36 +42,19 @@ func (x *enrolments) remove(handle uint32) bool {
 	if x.get(handle) == nil {
 		return false
 	}
-	b := x.own(int(handle >> 8))
+	b, _ := x.blocks.Edit(int(handle >> 8))
 	b.at[handle&255] = nil
 	x.n--
 	if b.n--; b.n == 0 {
-		x.blocks[handle>>8] = nil
+		x.blocks.Drop(int(handle >> 8))
 	}
 	return true
-}
-
-// own returns a block for writing.
-func (x *enrolments) own(k int) *enrolmentBlock {
-	b := x.blocks[k]
-	switch {
-	case b == nil:
-		b = &enrolmentBlock{epoch: x.epoch}
-	case b.epoch != x.epoch:
-		c := *b
-		b = &c
-		b.epoch = x.epoch
-	default:
-		return b
-	}
-	x.blocks[k] = b
-	return b
 }
 
 // all yields everybody, in order of entry.
 func (x *enrolments) all() iter.Seq[*enrolment] {
 	return func(yield func(*enrolment) bool) {
-		for _, b := range x.blocks {
+		for _, b := range x.blocks.All() {
 			if b == nil {
 				continue
 			}
@@ -87,7 +68,4 @@ func (x *enrolments) all() iter.Seq[*enrolment] {
 }
 
 // freeze returns a copy as of now, which is only read.
-func (x *enrolments) freeze() enrolments {
-	x.epoch++
-	return enrolments{blocks: append([]*enrolmentBlock(nil), x.blocks...), n: x.n}
-}
+func (x *enrolments) freeze() enrolments { return enrolments{x.blocks.Freeze(), x.n} }

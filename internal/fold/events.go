@@ -1,6 +1,7 @@
 package fold
 
 import (
+	"bytes"
 	"encoding/binary"
 	"fmt"
 	"math"
@@ -77,23 +78,26 @@ func (t *eventType) setDef(def *schema.EventType) {
 	t.def = def
 	t.must = t.must[:0]
 	for _, name := range def.Attributes.Names() {
-		decl := def.Attributes[name]
-		c := t.cols[name]
-		if c == nil {
-			c = &attrColumn{name: name}
-			t.cols[name] = c
-			if c.col = t.tab.Column(name); c.col == nil {
-				c.col = t.tab.Add(name, columnKind(decl.Type))
-			}
-		}
-		c.decl, c.def = decl, nil
-		if v, err := decl.DefaultValue(); err == nil && !v.IsAbsent() {
-			c.def = value.Append(nil, v)
-		}
-		if decl.Required || c.def != nil {
+		if c := t.setAttribute(name, def.Attributes[name]); c.decl.Required || c.def != nil {
 			t.must = append(t.must, c)
 		}
 	}
+}
+
+func (t *eventType) setAttribute(name string, decl schema.Attr) *attrColumn {
+	c := t.cols[name]
+	if c == nil {
+		c = &attrColumn{name: name}
+		t.cols[name] = c
+		if c.col = t.tab.Column(name); c.col == nil {
+			c.col = t.tab.Add(name, columnKind(decl.Type))
+		}
+	}
+	c.decl, c.def = decl, nil
+	if v, err := decl.DefaultValue(); err == nil && !v.IsAbsent() {
+		c.def = value.Append(nil, v)
+	}
+	return c
 }
 
 func columnKind(t schema.Type) column.Kind {
@@ -171,11 +175,14 @@ func (s *State) event(r *record.Record, names []string, arrived int64, cause Cau
 	if t.def.System && !userMay[t.def.Name] {
 		return s.reject(r, names, fmt.Sprintf("event %q is written by the platform itself", t.def.Name))
 	}
+	if r.Flags&record.FlagRefused != 0 && !s.batch.replaying {
+		return s.reject(r, names, string(r.Body))
+	}
 	cells, problem := s.check(t, r, names)
 	if problem != "" {
 		return s.reject(r, names, problem)
 	}
-	who, problem := s.resolve(r, names, cause)
+	who, problem := s.resolve(r, names)
 	if problem != "" {
 		return s.reject(r, names, problem)
 	}
@@ -395,7 +402,6 @@ func (s *State) reject(r *record.Record, names []string, reason string) Verdict 
 	if src := names[r.Source]; src != "" {
 		t.Column("source").SetString(i, []byte(src))
 	}
-	s.openRej++
 	return Verdict{Code: Rejected, Reason: reason}
 }
 
@@ -435,6 +441,10 @@ func (s *State) replay(r *record.Record, names []string) Verdict {
 		if err != nil || rec == nil {
 			continue
 		}
+		if stillRefused(rec, rd.Names, r.Idents) {
+			left++
+			continue
+		}
 		resolved, columns, wide := s.batch.resolved, s.batch.columns, s.batch.wide
 		s.batch.resolved, s.batch.columns = nil, nil
 		s.openNames(len(rd.Names))
@@ -457,10 +467,23 @@ func (s *State) replay(r *record.Record, names []string) Verdict {
 	return Verdict{Replayed: accepted, Left: left}
 }
 
+// stillRefused says whether an event that was refused for its channel names none of those that a replay brings along. One
+// without any comes from a process that takes all.
+func stillRefused(r *record.Record, names []string, channels []record.Ident) bool {
+	if r.Flags&record.FlagRefused == 0 || len(channels) == 0 {
+		return false
+	}
+	for _, a := range r.Attrs {
+		if names[a.Name] == "channel" && value.Kind(a.Value[0]) == value.String {
+			return !slices.ContainsFunc(channels, func(ch record.Ident) bool { return bytes.Equal(ch.ID, stringBytes(a.Value)) })
+		}
+	}
+	return false
+}
+
 func (s *State) markReplayed(i uint32) {
 	j := s.replayed.Append()
 	s.replayed.Column("rejected").SetUint(j, i)
 	s.replayed.Column("t").SetInt(j, s.Now)
 	s.replayOK[i] = true
-	s.openRej--
 }

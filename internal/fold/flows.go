@@ -70,10 +70,10 @@ func (s *State) FlowRuns(flow string) []FlowRun {
 
 // DeadLetter is a row a dataflow could not use.
 type DeadLetter struct {
-	Flow, Run string
-	At, Line  int64
-	Reason    string
-	Row       string
+	Run      string
+	At, Line int64
+	Reason   string
+	Row      string
 }
 
 // DeadLetters returns what a run (or every run, when run is "") of a dataflow could not use, in order of arrival.
@@ -82,7 +82,7 @@ func (s *State) DeadLetters(flow, run string) []DeadLetter {
 	t := s.deadLetters
 	for i := range uint32(t.Len()) {
 		if t.Column("flow").Str(i) == flow && (run == "" || t.Column("run").Str(i) == run) {
-			out = append(out, DeadLetter{flow, t.Column("run").Str(i), t.Column("t").Int(i), t.Column("line").Int(i),
+			out = append(out, DeadLetter{t.Column("run").Str(i), t.Column("t").Int(i), t.Column("line").Int(i),
 				string(t.Column("reason").Bytes(i)), string(t.Column("raw").Bytes(i))})
 		}
 	}

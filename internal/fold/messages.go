@@ -71,7 +71,7 @@ func (s *State) compileTemplate(name string, body []byte) (*messageTemplate, err
 // recompileTemplates follows a change of the portal's time zone.
 func (s *State) recompileTemplates() {
 	for name, t := range s.journeys.templates {
-		if again, err := s.compileTemplate(name, s.defs[DefKey{DefTemplate, name}].Body); err == nil {
+		if again, err := s.compileTemplate(name, s.defs[DefKey{DefTemplate, name}].Body()); err == nil {
 			*t = *again
 		}
 	}
@@ -115,7 +115,7 @@ func (s *State) Preview(name string, body []byte, row uint32, unsubscribe func(u
 	}
 	in := s.InputOf(row)
 	if typ := s.typeNamed[t.def.Event]; typ != nil {
-		if mine := s.eventsOf(typ, row, nil); len(mine) > 0 {
+		if mine := s.eventsOf(typ, row); len(mine) > 0 {
 			in.Event = mine[len(mine)-1]
 		}
 	}

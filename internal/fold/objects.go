@@ -140,12 +140,13 @@ func (s *State) objectValue(o *objectType, r *record.Record, names []string, old
 }
 
 func (s *State) learnObjectAttribute(o *objectType, name string, decl schema.Attr) {
+	s.keepLearned(DefKey{DefObject, o.def.Name}, name, decl)
+	s.addObjectAttribute(o, name, decl)
+}
+
+func (s *State) addObjectAttribute(o *objectType, name string, decl schema.Attr) {
 	d := *o.def
-	d.Attributes = schema.Attrs{name: decl}
-	for k, v := range o.def.Attributes {
-		d.Attributes[k] = v
-	}
-	s.keepLearned(DefKey{DefObject, d.Name}, &d)
+	d.Attributes = d.Attributes.With(name, decl)
 	o.def = &d
 	s.rebuildCatalogue()
 }

@@ -106,7 +106,7 @@ func (s *State) holdBack(row uint32, channel string) string {
 func (s *State) Consent(row uint32, channel string) (granted, given bool) {
 	var latest eventRef
 	for _, name := range []string{ConsentGranted, Unsubscribed} {
-		for _, e := range s.eventsOf(s.typeNamed[name], row, nil) {
+		for _, e := range s.eventsOf(s.typeNamed[name], row) {
 			ch := e.Attr("channel").Str
 			if (ch == "" || ch == channel) && e.Time() <= s.Now && (latest.t == nil || byTime(latest, e) < 0) {
 				latest, granted, given = e, name == ConsentGranted, true
@@ -120,7 +120,7 @@ func (s *State) Consent(row uint32, channel string) (granted, given bool) {
 // a message was decided on is when its event arrived; the event's own time is earlier where a late event led to it.
 func (s *State) queuedSince(row uint32, channel string, after int64) int {
 	n := 0
-	for _, e := range s.eventsOf(s.typeNamed[MessageQueued], row, nil) {
+	for _, e := range s.eventsOf(s.typeNamed[MessageQueued], row) {
 		if e.t.arrived.Int(e.i) > after && (channel == "" || e.Attr("channel").Str == channel) {
 			n++
 		}
@@ -208,7 +208,7 @@ const InboxChannel = "inbox"
 
 // HasInboxMessage says whether a message is in a person's inbox.
 func (s *State) HasInboxMessage(row uint32, key string) bool {
-	for _, e := range s.eventsOf(s.typeNamed[InboxMessage], row, nil) {
+	for _, e := range s.eventsOf(s.typeNamed[InboxMessage], row) {
 		if e.Attr("key").Str == key {
 			return true
 		}

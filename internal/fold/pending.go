@@ -4,20 +4,17 @@ import (
 	"iter"
 	mathbits "math/bits"
 	"slices"
+
+	"github.com/embedcdp/cdp/internal/cow"
 )
 
 // pendings are the deadlines that hold for the rows of one segment, at most one a row: about 7 bytes each, and nothing for a
 // row without. The index of deadlines (State.due) has an entry for each; entries that no longer hold stay there until
 // they fire.
-type pendings struct {
-	blocks []*pendingBlock
-	epoch  uint32
-}
+type pendings struct{ blocks cow.Blocks[pendingBlock] }
 
-// pendingBlock holds the deadlines of 256 rows in order of row. It is written in place in its own epoch only; after a freeze it
-// is copied first.
+// pendingBlock holds the deadlines of 256 rows in order of row.
 type pendingBlock struct {
-	epoch uint32
 	has   [4]uint64
 	times []instant48
 }
@@ -50,19 +47,12 @@ func (p *pendings) get(row uint32, now int64) (at int64, ok bool) {
 
 // set gives a row a deadline in place of the one it may have.
 func (p *pendings) set(row uint32, at int64) {
-	b, place, there := p.find(row)
-	k := int(row >> pendingBits)
+	_, place, there := p.find(row)
+	b := p.own(row)
 	if there {
-		p.own(k).times[place] = pack48(at)
+		b.times[place] = pack48(at)
 		return
 	}
-	if b == nil {
-		if k >= len(p.blocks) {
-			p.blocks = append(p.blocks, make([]*pendingBlock, k+1-len(p.blocks))...)
-		}
-		p.blocks[k] = &pendingBlock{epoch: p.epoch}
-	}
-	b = p.own(k)
 	b.has[row>>6&3] |= 1 << (row & 63)
 	if n := len(b.times); n == cap(b.times) { // by an eighth: doubling would cost more than the entries
 		b.times = append(make([]instant48, 0, min(n+n/8+2, 1<<pendingBits)), b.times...)
@@ -76,17 +66,17 @@ func (p *pendings) remove(row uint32) {
 	if !there {
 		return
 	}
-	b := p.own(int(row >> pendingBits))
+	b := p.own(row)
 	b.has[row>>6&3] &^= 1 << (row & 63)
 	b.times = slices.Delete(b.times, place, place+1)
 	if len(b.times) == 0 {
-		p.blocks[row>>pendingBits] = nil
+		p.blocks.Drop(int(row >> pendingBits))
 	}
 }
 
 // until calls fn with every row whose deadline is now or earlier.
 func (p *pendings) until(now int64, fn func(row uint32)) {
-	for k, b := range p.blocks {
+	for k, b := range p.blocks.All() {
 		if b == nil {
 			continue
 		}
@@ -102,26 +92,22 @@ func (p *pendings) until(now int64, fn func(row uint32)) {
 	}
 }
 
-func (p *pendings) clear() { p.blocks = nil }
+func (p *pendings) clear() { *p = pendings{} }
 
-// own returns a block for writing.
-func (p *pendings) own(k int) *pendingBlock {
-	b := p.blocks[k]
-	if b.epoch != p.epoch {
-		b = &pendingBlock{epoch: p.epoch, has: b.has, times: append(make([]instant48, 0, cap(b.times)), b.times...)}
-		p.blocks[k] = b
+// own returns the block of a row for writing.
+func (p *pendings) own(row uint32) *pendingBlock {
+	b, copied := p.blocks.Edit(int(row >> pendingBits))
+	if copied {
+		b.times = append(make([]instant48, 0, cap(b.times)), b.times...)
 	}
 	return b
 }
 
 // freeze returns a copy as of now, which is only read.
-func (p *pendings) freeze() pendings {
-	p.epoch++
-	return pendings{blocks: append([]*pendingBlock(nil), p.blocks...)}
-}
+func (p *pendings) freeze() pendings { return pendings{p.blocks.Freeze()} }
 
 func (p *pendings) count() (n int) {
-	for _, b := range p.blocks {
+	for _, b := range p.blocks.All() {
 		if b != nil {
 			n += len(b.times)
 		}
@@ -132,7 +118,7 @@ func (p *pendings) count() (n int) {
 // all yields the rows with their deadlines, in order of row.
 func (p *pendings) all(now int64) iter.Seq2[uint32, int64] {
 	return func(yield func(uint32, int64) bool) {
-		for k, b := range p.blocks {
+		for k, b := range p.blocks.All() {
 			if b == nil {
 				continue
 			}
@@ -152,10 +138,7 @@ func (p *pendings) all(now int64) iter.Seq2[uint32, int64] {
 
 // find returns the block of a row and the place of its deadline there, or where it would be.
 func (p *pendings) find(row uint32) (b *pendingBlock, place int, there bool) {
-	if k := int(row >> pendingBits); k < len(p.blocks) {
-		b = p.blocks[k]
-	}
-	if b == nil {
+	if b = p.blocks.At(int(row >> pendingBits)); b == nil {
 		return nil, 0, false
 	}
 	word := int(row >> 6 & 3)

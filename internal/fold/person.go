@@ -28,7 +28,7 @@ func (p person) Events(typ string) []roweval.Event {
 	if t == nil {
 		return nil
 	}
-	refs := p.s.eventsOf(t, p.row, nil)
+	refs := p.s.eventsOf(t, p.row)
 	out := make([]roweval.Event, len(refs))
 	for i := range refs {
 		out[i] = refs[i]
@@ -63,28 +63,27 @@ func (e eventRef) Attr(name string) value.Value {
 	return getCell(c.col, e.i)
 }
 
-// eventsOf appends the events of one type of everybody who is this person now, oldest first by (time, arrival).
-func (s *State) eventsOf(t *eventType, row uint32, out []eventRef) []eventRef {
+// eventsOf returns the events of one type of everybody who is this person now, oldest first by (time, arrival).
+func (s *State) eventsOf(t *eventType, row uint32) (mine []eventRef) {
 	if t.unlisted != nil {
 		t.unlisted()
 	}
-	start, lists, ordered := len(out), 0, true
+	lists, ordered := 0, true
 	for m := range s.ids.Members(row) {
 		if int(m) >= t.heads.Len() || t.heads.Uint(m) == 0 {
 			continue
 		}
 		lists, ordered = lists+1, ordered && t.inOrder(m)
 		for i := t.heads.Uint(m); i != 0; i = t.prev.Uint(i - 1) {
-			out = append(out, eventRef{t, i - 1})
+			mine = append(mine, eventRef{t, i - 1})
 		}
 	}
-	mine := s.past.visible(out[start:])
-	out = out[:start+len(mine)]
+	mine = s.past.visible(mine)
 	slices.Reverse(mine) // the lists run from the newest: one profile's events in time order need no sorting
 	if !(lists == 1 && ordered) && !slices.IsSortedFunc(mine, byTime) {
 		slices.SortFunc(mine, byTime)
 	}
-	return out
+	return mine
 }
 
 func byTime(a, b eventRef) int {

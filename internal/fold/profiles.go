@@ -25,7 +25,7 @@ type attribute struct {
 
 // resolve finds or makes the profile a record belongs to, and links what it shows to be one person.
 // It returns the row the record is kept under, which linking never changes.
-func (s *State) resolve(r *record.Record, names []string, cause Cause) (row uint32, problem string) {
+func (s *State) resolve(r *record.Record, names []string) (row uint32, problem string) {
 	if len(r.Idents) == 0 {
 		return 0, "nobody is named: give a user id, an anonymous id or another identifier"
 	}
@@ -174,7 +174,7 @@ func (s *State) identify(r *record.Record, names []string, cause Cause) Verdict 
 		}
 		set = append(set, pendingSet{a, append([]byte(nil), bytes...)})
 	}
-	row, problem := s.resolve(r, names, cause)
+	row, problem := s.resolve(r, names)
 	if problem != "" {
 		return s.reject(r, names, problem)
 	}

@@ -1,7 +1,6 @@
 package fold
 
 import (
-	"bytes"
 	"cmp"
 	"iter"
 	"maps"
@@ -55,9 +54,6 @@ func (s *State) firstID(row uint32, kind uint8) string {
 	}
 	return ""
 }
-
-// IsCustomer says whether a person holds a user id.
-func (s *State) IsCustomer(row uint32) bool { return s.ids.IsCustomer(row) }
 
 // Customers and Visitors count profiles; a visitor that is linked to a customer counts no more.
 func (s *State) Customers() int { return s.ids.Customers() }
@@ -196,15 +192,6 @@ func (s *State) InputOf(row uint32) roweval.Input {
 	return roweval.Input{Person: person{s, row}, Objects: s, Now: s.Now}
 }
 
-// SegmentProgram returns a segment's compiled condition.
-func (s *State) SegmentProgram(name string) (*roweval.Program, bool) {
-	seg := s.segNamed[name]
-	if seg == nil {
-		return nil, false
-	}
-	return seg.prog, true
-}
-
 // Population says whether a person belongs to those a segment is about.
 func (s *State) Population(name string, row uint32) bool {
 	seg := s.segNamed[name]
@@ -297,24 +284,13 @@ func (s *State) EventCount(name string) int {
 	return 0
 }
 
-// TriggerOf is the event that started the journey a message belongs to; nil when a segment did.
-func (s *State) TriggerOf(x Send) roweval.Event {
-	if x.trigger.t == nil {
-		return nil
-	}
-	return x.trigger
-}
-
-// OpenRejected is the number of rejected events that no replay has accepted.
-func (s *State) OpenRejected() int { return s.openRej }
-
 // BodyOf returns the JSON of a definition, and whether there is one.
 func (s *State) BodyOf(kind, name string) ([]byte, bool) {
 	d := s.defs[DefKey{kind, name}]
 	if d == nil {
 		return nil, false
 	}
-	return bytes.Clone(d.Body), true
+	return d.Body(), true
 }
 
 // SystemTypes returns the event types that the platform writes itself.

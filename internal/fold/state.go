@@ -76,7 +76,6 @@ type State struct {
 	seen     *seenIDs
 	due      *deadline.Index
 	later    map[deadline.Item]int64 // those of due that no segment and no enrolment has: things dated in the future
-	openRej  int                     // rejected events not yet replayed
 	replayOK map[uint32]bool
 
 	busy     *live.Busy  // what segments keep for people with many events, beside the tables
@@ -129,7 +128,7 @@ func New() *State {
 	s.flips = s.table("flips", cols{{"row", column.Uint32}, {"segment", column.Uint32}, {"t", column.Int64}, {"in", column.Bool}, {"cause", column.Uint32}, {"prev", column.Uint32}, {"q", column.Int64}})
 	s.flipCells = newFlipCells(s.flips)
 	s.objectLog = s.table("objects", cols{{"q", column.Int64}, {"type", column.Dict}, {"id", column.Bytes}, {"t", column.Int64}, {"value", column.Bytes}, {"deleted", column.Bool}, {"a", column.Int64}})
-	s.definitions = s.table("definitions", cols{{"q", column.Int64}, {"t", column.Int64}, {"kind", column.Dict}, {"name", column.Bytes}, {"body", column.Bytes}, {"actor", column.Dict}, {"deleted", column.Bool}})
+	s.definitions = s.table("definitions", cols{{"q", column.Int64}, {"t", column.Int64}, {"kind", column.Dict}, {"name", column.Bytes}, {"body", column.Bytes}, {"actor", column.Dict}, {"deleted", column.Bool}, {"adds", column.Bool}})
 	s.rejected = s.table("rejected", cols{{"q", column.Int64}, {"t", column.Int64}, {"name", column.Dict}, {"id", column.Bytes}, {"reason", column.Bytes}, {"raw", column.Bytes}, {"source", column.Dict}})
 	s.replayed = s.table("replayed", cols{{"rejected", column.Uint32}, {"t", column.Int64}})
 	s.deadLetters = s.table("dead", cols{{"t", column.Int64}, {"flow", column.Dict}, {"run", column.Dict}, {"line", column.Int64}, {"reason", column.Bytes}, {"raw", column.Bytes}})
@@ -197,7 +196,7 @@ type Verdict struct {
 type Cause uint8
 
 const (
-	CauseTrack  Cause = 1 // an event or identify as it happened
+	CauseTrack  Cause = 1 // an event as it happened
 	CauseImport Cause = 2 // history
 	CauseDefine Cause = 3 // a definition was saved
 	CauseMerge  Cause = 4 // two profiles became one
@@ -206,14 +205,15 @@ const (
 	CauseLate   Cause = 7 // an event came more than the grace after it happened
 
 	CauseRetention Cause = 8 // events were dropped
+	CauseIdentify  Cause = 9 // something is newly known of a person
 )
 
-var causeNames = [...]string{"", "track", "import", "definition", "merge", "time", "replay", "late", "retention"}
+var causeNames = [...]string{"", "track", "import", "definition", "merge", "time", "replay", "late", "retention", "identify"}
 
 func (c Cause) String() string { return causeNames[c] }
 
 // startsJourneys tells live causes from those that only tell of the past (a journey must not message people about it).
-func (c Cause) startsJourneys() bool { return c == CauseTrack || c == CauseTime }
+func (c Cause) startsJourneys() bool { return c == CauseTrack || c == CauseIdentify || c == CauseTime }
 
 // batchScratch is memory reused from batch to batch, and what is under way inside one.
 type batchScratch struct {
@@ -305,9 +305,9 @@ func (s *State) submission(sub []byte) ([]Verdict, error) {
 func (s *State) record(r *record.Record, names []string) Verdict {
 	switch r.Kind {
 	case record.KindEvent:
-		return s.event(r, names, s.Now, causeOf(r.Flags))
+		return s.event(r, names, s.Now, causeOf(r.Flags, CauseTrack))
 	case record.KindIdentify:
-		return s.identify(r, names, causeOf(r.Flags))
+		return s.identify(r, names, causeOf(r.Flags, CauseIdentify))
 	case record.KindObject:
 		return s.object(r, names)
 	case record.KindDefine:
@@ -328,11 +328,12 @@ func (s *State) record(r *record.Record, names []string) Verdict {
 	return Verdict{Code: Rejected, Reason: fmt.Sprintf("unknown kind of record %d: written by a newer program", r.Kind)}
 }
 
-func causeOf(flags byte) Cause {
+// causeOf is what a record causes: live, unless it is history.
+func causeOf(flags byte, live Cause) Cause {
 	if flags&record.FlagImport != 0 {
 		return CauseImport
 	}
-	return CauseTrack
+	return live
 }
 
 // mix stirs a number into the digest (splitmix64's finalizer, Steele, Lea, Flood 2014).

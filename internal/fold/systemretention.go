@@ -134,7 +134,7 @@ func (js *journeys) noteStay(row uint32, e eventRef) {
 func (js *journeys) recall(s *State, row uint32) {
 	delete(js.history, row)
 	for _, name := range stayTypes {
-		for _, e := range s.eventsOf(s.typeNamed[name], row, nil) {
+		for _, e := range s.eventsOf(s.typeNamed[name], row) {
 			js.noteStay(row, e)
 		}
 	}

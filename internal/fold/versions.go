@@ -3,8 +3,11 @@ package fold
 import (
 	"hash/maphash"
 	"iter"
+	"maps"
 	"slices"
 	"sort"
+
+	"github.com/embedcdp/cdp/internal/cow"
 )
 
 // objectVersion is what an object was from an instant on.
@@ -56,47 +59,45 @@ func (l versionList) with(i int, v objectVersion) versionList {
 	return slices.Insert(slices.Clone(l), i, v)
 }
 
-// objectVersions are the versions of every object of a type, by id, in shards of which each is copied before it changes once
-// a frozen copy sees it.
+// objectVersions are the versions of every object of a type, by id, in shards that frozen copies share.
 type objectVersions struct {
-	shards [objectShards]objectShard
+	shards cow.Blocks[map[string]versionList]
 	seed   maphash.Seed
-	epoch  uint32
-}
-
-type objectShard struct {
-	epoch uint32
-	byID  map[string]versionList
 }
 
 const objectShards = 512
 
 func newObjectVersions() objectVersions { return objectVersions{seed: maphash.MakeSeed()} }
 
-func (x *objectVersions) shard(id string) *objectShard {
-	return &x.shards[maphash.String(x.seed, id)%objectShards]
-}
+func (x *objectVersions) shard(id string) int { return int(maphash.String(x.seed, id) % objectShards) }
 
 // get returns an object's versions, none of one that never was.
-func (x *objectVersions) get(id string) versionList { return x.shard(id).byID[id] }
+func (x *objectVersions) get(id string) versionList {
+	if s := x.shards.At(x.shard(id)); s != nil {
+		return (*s)[id]
+	}
+	return nil
+}
 
 func (x *objectVersions) set(id string, l versionList) {
-	s := x.shard(id)
-	if s.byID == nil || s.epoch != x.epoch {
-		byID := make(map[string]versionList, len(s.byID)+1)
-		for id, l := range s.byID {
-			byID[id] = l
-		}
-		s.byID, s.epoch = byID, x.epoch
+	s, copied := x.shards.Edit(x.shard(id))
+	switch {
+	case *s == nil:
+		*s = map[string]versionList{}
+	case copied:
+		*s = maps.Clone(*s)
 	}
-	s.byID[id] = l
+	(*s)[id] = l
 }
 
 // all yields every object, in no order.
 func (x *objectVersions) all() iter.Seq2[string, versionList] {
 	return func(yield func(string, versionList) bool) {
-		for i := range x.shards {
-			for id, l := range x.shards[i].byID {
+		for _, s := range x.shards.All() {
+			if s == nil {
+				continue
+			}
+			for id, l := range *s {
 				if !yield(id, l) {
 					return
 				}
@@ -106,7 +107,4 @@ func (x *objectVersions) all() iter.Seq2[string, versionList] {
 }
 
 // freeze returns a copy as of now, which is only read.
-func (x *objectVersions) freeze() objectVersions {
-	x.epoch++
-	return *x
-}
+func (x *objectVersions) freeze() objectVersions { return objectVersions{x.shards.Freeze(), x.seed} }

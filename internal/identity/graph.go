@@ -88,9 +88,6 @@ func (g *Graph) Rows() int { return g.rows.n }
 // Customers returns the number of rows that hold a user id.
 func (g *Graph) Customers() int { return g.customerN }
 
-// Visitors returns the number of rows that hold no user id, linked to a customer or not.
-func (g *Graph) Visitors() int { return g.rows.n - g.customerN }
-
 // Profiles returns the number of groups: customers, and visitors that are linked to none.
 func (g *Graph) Profiles() int { return g.groups }
 
@@ -232,7 +229,7 @@ func (g *Graph) Canonicals() Canonicals {
 	if g.links == 0 {
 		return nil
 	}
-	return g.canonical.pages
+	return g.canonical.pages.All()
 }
 
 // People returns the canonical rows of customers, or of visitors who are linked to none, as bits: row r is bit r%64 of word

@@ -4,6 +4,8 @@ import (
 	"encoding/binary"
 	"hash/maphash"
 	"slices"
+
+	"github.com/embedcdp/cdp/internal/cow"
 )
 
 const (
@@ -11,46 +13,29 @@ const (
 	pageSize = 1 << pageBits
 )
 
-// paged is an array that grows by pages, so it is never copied as a whole. A frozen copy shares its pages: a page is copied
-// when it is written to afterwards.
+// paged is an array that grows by pages, so it is never copied as a whole. A frozen copy shares its pages.
 type paged[T any] struct {
-	pages  []*[pageSize]T
-	shared []bool // pages that a frozen copy may have too
-	n      int
-}
-
-// pagedFor has room for n, in pages that are still to be made.
-func pagedFor[T any](n int) paged[T] {
-	pages := (n + pageSize - 1) / pageSize
-	return paged[T]{pages: make([]*[pageSize]T, pages), shared: make([]bool, pages), n: n}
+	pages cow.Blocks[[pageSize]T]
+	n     int
 }
 
 func (p *paged[T]) append(v T) {
-	if p.n>>pageBits == len(p.pages) {
-		p.pages, p.shared = append(p.pages, new([pageSize]T)), append(p.shared, false)
+	if p.n&(pageSize-1) == 0 {
+		p.edit(uint32(p.n))
 	}
-	p.pages[p.n>>pageBits][p.n&(pageSize-1)] = v // beyond what a frozen copy reads
+	*p.at(uint32(p.n)) = v // beyond what a frozen copy reads
 	p.n++
 }
 
-func (p *paged[T]) at(i uint32) *T { return &p.pages[i>>pageBits][i&(pageSize-1)] }
+func (p *paged[T]) at(i uint32) *T { return &p.pages.At(int(i >> pageBits))[i&(pageSize-1)] }
 
-// edit is at for who will write.
+// edit is at for who will write. A page that is not there yet is made.
 func (p *paged[T]) edit(i uint32) *T {
-	k := i >> pageBits
-	if p.shared[k] {
-		page := *p.pages[k]
-		p.pages[k], p.shared[k] = &page, false
-	}
-	return &p.pages[k][i&(pageSize-1)]
+	page, _ := p.pages.Edit(int(i >> pageBits))
+	return &page[i&(pageSize-1)]
 }
 
-func (p *paged[T]) freeze() paged[T] {
-	for k := range p.shared {
-		p.shared[k] = true
-	}
-	return paged[T]{pages: slices.Clone(p.pages), n: p.n}
-}
+func (p *paged[T]) freeze() paged[T] { return paged[T]{p.pages.Freeze(), p.n} }
 
 // bitset is a set of rows. A frozen copy shares the words: they are copied when they are written to afterwards.
 type bitset struct {

@@ -31,7 +31,7 @@ func (g *Graph) Before(rows int, last Identifier, only []uint32) *Graph {
 		visitors[len(visitors)-1] &= 1<<tail - 1
 	}
 	p.customers, p.visitors = bitset{words: customers}, bitset{words: visitors}
-	p.rows, p.canonical = pagedFor[rowState](rows), pagedFor[uint32](rows)
+	p.rows.n, p.canonical.n = rows, rows
 	if only != nil {
 		for _, row := range only {
 			p.alone(g, row)
@@ -46,9 +46,6 @@ func (g *Graph) Before(rows int, last Identifier, only []uint32) *Graph {
 
 // alone enters a row that is linked to none, with the identifiers it has in g.
 func (p *Graph) alone(g *Graph, row uint32) {
-	if k := row >> pageBits; p.rows.pages[k] == nil {
-		p.rows.pages[k], p.canonical.pages[k] = new([pageSize]rowState), new([pageSize]uint32)
-	}
-	*p.rows.at(row) = rowState{next: row, tail: row, lastID: g.row(row).lastID}
-	*p.canonical.at(row) = row
+	*p.rows.edit(row) = rowState{next: row, tail: row, lastID: g.row(row).lastID}
+	*p.canonical.edit(row) = row
 }

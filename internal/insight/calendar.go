@@ -50,7 +50,7 @@ type buckets struct {
 // buckets returns the calendar's buckets that meet r. The first may begin before r.From and the last end after r.To.
 func (c Calendar) buckets(r Range) (*buckets, error) {
 	if r.To <= r.From {
-		return nil, fmt.Errorf("insight: the range is empty: from %d to %d; To must be after From", r.From, r.To)
+		return nil, fmt.Errorf("the range is empty: from %d to %d; To must be after From", r.From, r.To)
 	}
 	t := time.UnixMicro(r.From).In(c.zone())
 	switch c.By {
@@ -64,13 +64,13 @@ func (c Calendar) buckets(r Range) (*buckets, error) {
 	case Month:
 		t = startOfDay(t.Year(), t.Month(), 1, c.zone())
 	default:
-		return nil, fmt.Errorf("insight: unknown interval %q; use hour, day, week or month", c.By)
+		return nil, fmt.Errorf("unknown interval %q; use hour, day, week or month", c.By)
 	}
 	b := &buckets{bounds: []int64{t.UnixMicro()}}
 	year, month, day := t.Date()
 	for n := 1; t.UnixMicro() < r.To; n++ {
 		if len(b.bounds) > MaxBuckets {
-			return nil, fmt.Errorf("insight: more than %d buckets of one %s; choose a shorter range or a wider interval", MaxBuckets, c.By)
+			return nil, fmt.Errorf("more than %d buckets of one %s; choose a shorter range or a wider interval", MaxBuckets, c.By)
 		}
 		switch c.By {
 		case Hour:
@@ -129,15 +129,6 @@ func (b *buckets) stretch(c *Chunk, from int, r Range) (bucket, to int) {
 		}
 	}
 	return bucket, len(c.Time)
-}
-
-// index returns the bucket of t by search; -1 if t lies outside.
-func (b *buckets) index(t int64) int {
-	i := sort.Search(len(b.bounds), func(i int) bool { return b.bounds[i] > t }) - 1
-	if i == b.len() {
-		return -1
-	}
-	return i
 }
 
 // startOfDay is the first instant of the local day, also where clocks skip or repeat midnight. time.Date promises

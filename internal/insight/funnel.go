@@ -72,7 +72,6 @@ type Step struct {
 
 // FunnelResult is how many people reached each step.
 type FunnelResult struct {
-	Order  Order
 	Steps  []StepResult
 	Groups []FunnelGroup // by people at the first step, the largest first, "other" last
 }
@@ -194,28 +193,28 @@ func (q *Funnel) part(from, to uint64) (*tally, error) {
 func (q Funnel) validate() error {
 	switch {
 	case len(q.Steps) == 0:
-		return fmt.Errorf("insight: a funnel needs a step; give 1 to %d", MaxSteps)
+		return fmt.Errorf("a funnel needs a step; give 1 to %d", MaxSteps)
 	case len(q.Steps) > MaxSteps:
-		return fmt.Errorf("insight: the funnel has %d steps; give 1 to %d", len(q.Steps), MaxSteps)
+		return fmt.Errorf("the funnel has %d steps; give 1 to %d", len(q.Steps), MaxSteps)
 	case q.Window < 0:
-		return fmt.Errorf("insight: the funnel's window is %d µs; use 0 for no limit", q.Window)
+		return fmt.Errorf("the funnel's window is %d µs; use 0 for no limit", q.Window)
 	case !q.Range.all() && q.Range.To <= q.Range.From:
-		return fmt.Errorf("insight: the funnel's range is empty: from %d to %d; To must be after From", q.Range.From, q.Range.To)
+		return fmt.Errorf("the funnel's range is empty: from %d to %d; To must be after From", q.Range.From, q.Range.To)
 	case q.Workers > 1 && q.Rows == 0:
-		return fmt.Errorf("insight: the funnel has %d workers and does not know the number of rows to split; set Rows", q.Workers)
+		return fmt.Errorf("the funnel has %d workers and does not know the number of rows to split; set Rows", q.Workers)
 	}
 	switch q.Order {
 	case "", Ordered:
 	case Strict:
 	case AnyOrder:
 		if q.Times || q.GroupName != nil {
-			return fmt.Errorf("insight: a funnel in any order has no first step; leave out Times and GroupName")
+			return fmt.Errorf("a funnel in any order has no first step; leave out Times and GroupName")
 		}
 	default:
-		return fmt.Errorf("insight: unknown funnel order %q; use ordered, strict or any", q.Order)
+		return fmt.Errorf("unknown funnel order %q; use ordered, strict or any", q.Order)
 	}
 	if q.Other != nil && q.Order != Strict {
-		return fmt.Errorf("insight: Other matters to a strict funnel only; leave it out or set Order to strict")
+		return fmt.Errorf("Other matters to a strict funnel only; leave it out or set Order to strict")
 	}
 	return nil
 }

@@ -137,7 +137,7 @@ func (q JourneyPerformance) Run() (*JourneyResult, error) {
 	res := &JourneyResult{ByPeople: q.ByPeople}
 	for _, c := range q.Counts {
 		if !slices.Contains(JourneyMetrics, c.Metric) {
-			return nil, fmt.Errorf("insight: node %q counts the unknown metric %q; the metrics are %v", c.Node, c.Metric, JourneyMetrics)
+			return nil, fmt.Errorf("node %q counts the unknown metric %q; the metrics are %v", c.Node, c.Metric, JourneyMetrics)
 		}
 		k := key{c.Node, c.Variant, c.Channel}
 		i, ok := at[k]
@@ -148,7 +148,7 @@ func (q JourneyPerformance) Run() (*JourneyResult, error) {
 		}
 		r := &res.Rows[i]
 		if _, twice := r.counts[c.Metric]; twice && q.ByPeople {
-			return nil, fmt.Errorf("insight: node %q has people of metric %q twice, and distinct people cannot be added; give one row", c.Node, c.Metric)
+			return nil, fmt.Errorf("node %q has people of metric %q twice, and distinct people cannot be added; give one row", c.Node, c.Metric)
 		}
 		if q.ByPeople {
 			r.counts[c.Metric] += c.People
@@ -166,7 +166,7 @@ func (q JourneyPerformance) Run() (*JourneyResult, error) {
 // several rows. Its channel is that of the rows where they agree, else "all", which knows every metric.
 func (r *JourneyResult) Total() (JourneyRow, error) {
 	if r.ByPeople {
-		return JourneyRow{}, errors.New("insight: distinct people of several nodes cannot be added; count events instead")
+		return JourneyRow{}, errors.New("distinct people of several nodes cannot be added; count events instead")
 	}
 	t := JourneyRow{Node: "total", counts: map[JourneyMetric]int64{}}
 	for i := range r.Rows {

@@ -107,24 +107,3 @@ custom      x    x         x        x      x
 	}
 	require.Equal(t, want, got)
 }
-
-// TestLiftOfNewcombe's figures are table II of Newcombe 1998, method 10.
-func TestLiftOfNewcombe(t *testing.T) {
-	for _, c := range []struct {
-		a, b      Ratio
-		low, high float64
-	}{
-		{Ratio{56, 70}, Ratio{48, 80}, 0.0524, 0.3339},
-		{Ratio{9, 10}, Ratio{3, 10}, 0.1705, 0.8090},
-		{Ratio{10, 10}, Ratio{0, 10}, 0.6075, 1.0000},
-		{Ratio{0, 10}, Ratio{0, 10}, -0.2775, 0.2775},
-	} {
-		l, ok := CompareToControl(c.a, c.b)
-		require.True(t, ok)
-		require.InDelta(t, c.low, l.Low, 5e-5, "%v", c)
-		require.InDelta(t, c.high, l.High, 5e-5, "%v", c)
-		require.Equal(t, c.low > 0, l.Significant)
-	}
-	_, ok := CompareToControl(Ratio{1, 10}, Ratio{0, 0})
-	require.False(t, ok)
-}

@@ -1,6 +1,7 @@
 package insight
 
 import (
+	"iter"
 	"math"
 	"math/rand/v2"
 	"slices"
@@ -131,4 +132,15 @@ func filter(evs []event, keep func(event) bool) []event {
 		}
 	}
 	return out
+}
+
+// RunOf makes a run of chunks that are in memory.
+func RunOf(sorted bool, chunks ...Chunk) Run {
+	return Run{Sorted: sorted, Chunks: slices.Values(chunks), Split: func(n int) []iter.Seq[Chunk] {
+		out := make([]iter.Seq[Chunk], n)
+		for i := range out {
+			out[i] = slices.Values(chunks[len(chunks)*i/n : len(chunks)*(i+1)/n])
+		}
+		return out
+	}}
 }

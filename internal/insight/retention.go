@@ -34,10 +34,9 @@ type Retention struct {
 
 // RetentionResult is the matrix: one row a cohort, the oldest first.
 type RetentionResult struct {
-	Calendar  Calendar
-	Unbounded bool
-	Periods   int // the most columns of any row
-	Cohorts   []Cohort
+	Calendar Calendar
+	Periods  int // the most columns of any row
+	Cohorts  []Cohort
 }
 
 // Cohort is the people who started in one period.
@@ -56,18 +55,6 @@ func (r *RetentionResult) Rate(c, k int) (float64, bool) {
 	return Ratio{cohort.Returned[k], cohort.Size}.Value()
 }
 
-// Overall is the share of all people who could return in period k and did: the cohorts weighted by size.
-func (r *RetentionResult) Overall(k int) Ratio {
-	var sum Ratio
-	for _, c := range r.Cohorts {
-		if k < len(c.Returned) {
-			sum.Num += c.Returned[k]
-			sum.Den += c.Size
-		}
-	}
-	return sum
-}
-
 // maxRetentionCells bounds cohorts times periods.
 const maxRetentionCells = 1 << 20
 
@@ -80,14 +67,14 @@ func (q Retention) Run() (*RetentionResult, error) {
 		return nil, err
 	}
 	if q.Periods < 0 {
-		return nil, errors.New("insight: retention over a negative number of periods; use 0 for all the range has")
+		return nil, errors.New("a negative number of periods; use 0 for all the range has")
 	}
 	periods := b.len()
 	if q.Periods > 0 {
 		periods = min(periods, q.Periods)
 	}
 	if b.len()*periods > maxRetentionCells {
-		return nil, fmt.Errorf("insight: retention of %d cohorts over %d periods is more than %d cells; set Periods or widen the interval", b.len(), periods, maxRetentionCells)
+		return nil, fmt.Errorf("retention of %d cohorts over %d periods is more than %d cells; set Periods or widen the interval", b.len(), periods, maxRetentionCells)
 	}
 	people := newRowSet(q.People)
 	if q.Return == nil && q.Rows > 0 && b.len() <= maxActivityBuckets {
@@ -188,7 +175,7 @@ func (q Retention) matrix(b *buckets, periods int, first []int64, cohort []int32
 
 // cohorts returns a result with the size that the range gives it.
 func (q Retention) cohorts(b *buckets, periods int) *RetentionResult {
-	r := &RetentionResult{Calendar: q.Calendar, Unbounded: q.Unbounded, Periods: periods, Cohorts: make([]Cohort, b.len())}
+	r := &RetentionResult{Calendar: q.Calendar, Periods: periods, Cohorts: make([]Cohort, b.len())}
 	for c := range r.Cohorts {
 		r.Cohorts[c] = Cohort{Start: b.bounds[c], Returned: make([]int64, min(periods, b.len()-c))}
 	}

@@ -11,7 +11,6 @@ package insight
 import (
 	"iter"
 	"math"
-	"slices"
 
 	"github.com/RoaringBitmap/roaring/v2"
 )
@@ -49,17 +48,6 @@ type Run struct {
 
 // Stream is the events of one question, such as all purchases: any number of runs, in any order.
 type Stream []Run
-
-// RunOf makes a run of chunks that are in memory.
-func RunOf(sorted bool, chunks ...Chunk) Run {
-	return Run{Sorted: sorted, Chunks: slices.Values(chunks), Split: func(n int) []iter.Seq[Chunk] {
-		out := make([]iter.Seq[Chunk], n)
-		for i := range out {
-			out[i] = slices.Values(chunks[len(chunks)*i/n : len(chunks)*(i+1)/n])
-		}
-		return out
-	}}
-}
 
 func (c *Chunk) len() int { return len(c.Person) }
 

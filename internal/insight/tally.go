@@ -70,12 +70,8 @@ func (t *tally) merge(o *tally) {
 }
 
 func (t *tally) result() *FunnelResult {
-	order := t.q.Order
-	if order == "" {
-		order = Ordered
-	}
 	steps := len(t.q.Steps)
-	r := &FunnelResult{Order: order, Steps: make([]StepResult, steps)}
+	r := &FunnelResult{Steps: make([]StepResult, steps)}
 	for k, people := range cumulate(&t.levels, steps) {
 		r.Steps[k].Name, r.Steps[k].People = t.q.Steps[k].Name, people
 	}

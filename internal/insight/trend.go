@@ -115,7 +115,7 @@ func (q Trend) Run() (*TrendResult, error) {
 			}
 		}
 		if b.len()*len(groups) > MaxCells {
-			return nil, fmt.Errorf("insight: series %q has %d buckets of %d groups, more than %d cells; keep fewer groups (Top) or widen the interval",
+			return nil, fmt.Errorf("series %q has %d buckets of %d groups, more than %d cells; keep fewer groups (Top) or widen the interval",
 				s.Name, b.len(), len(groups), MaxCells)
 		}
 		acc := q.shared(asked, b, len(groups), slots, people)
@@ -155,17 +155,17 @@ func (s Series) addLines(res *TrendResult, acc *trendCells, groups []group) {
 
 func (s Series) validate() error {
 	if len(s.Measures) == 0 {
-		return fmt.Errorf("insight: series %q measures nothing; name at least one measure", s.Name)
+		return fmt.Errorf("series %q measures nothing; name at least one measure", s.Name)
 	}
 	for _, m := range s.Measures {
 		switch m {
 		case Count, People, Total, Average, Minimum, Maximum, Median:
 		case Percentile:
 			if !(s.Percent >= 0 && s.Percent <= 100) {
-				return fmt.Errorf("insight: series %q asks for percentile %v; use 0 to 100", s.Name, s.Percent)
+				return fmt.Errorf("series %q asks for percentile %v; use 0 to 100", s.Name, s.Percent)
 			}
 		default:
-			return fmt.Errorf("insight: series %q has unknown measure %q; use count, people, sum, avg, min, max, median or percentile", s.Name, m)
+			return fmt.Errorf("series %q has unknown measure %q; use count, people, sum, avg, min, max, median or percentile", s.Name, m)
 		}
 	}
 	return nil

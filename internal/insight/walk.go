@@ -42,7 +42,7 @@ type events struct {
 	}
 }
 
-var errPositions = errors.New("insight: a strict funnel with Other needs the position of every event; give Chunk.Pos in the steps and in Other")
+var errPositions = errors.New("a strict funnel with Other needs the position of every event; give Chunk.Pos in the steps and in Other")
 
 func newWalk(q *Funnel, from, end uint64) *walk {
 	w := &walk{q: q, people: newRowSet(q.People), window: q.Window, end: end}

@@ -61,17 +61,11 @@ func (j *Journey) Def() *Def { return j.def }
 // Reentry returns how long after leaving a person may come back, in microseconds, or that it is once.
 func (j *Journey) Reentry() (again int64, once bool) { return j.again, j.once }
 
-// Validate says everything that is wrong with a definition, one error a line, or nil.
-func Validate(d *Def, h Hooks) error {
-	_, err := Compile(d, h)
-	return err
-}
-
 // Compile validates a definition and prepares it for stepping. It keeps d, which is not to be changed afterwards.
 func Compile(d *Def, h Hooks) (*Journey, error) {
 	c := compiler{def: d, hooks: h, out: &Journey{def: d, nodes: make(map[string]*node, min(len(d.Nodes), MaxNodes))}}
 	if err := checkName(d.Name); err != nil {
-		return nil, fmt.Errorf("journey %.80q: %w", d.Name, err)
+		return nil, fmt.Errorf("journey %q: %w", d.Name, err)
 	}
 	c.limits()
 	if len(c.errs) == 0 {

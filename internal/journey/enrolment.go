@@ -139,34 +139,6 @@ func (h History) End(at int64) History {
 	return h
 }
 
-// AppendHistory appends h's binary form to b: active byte, uvarint times, 8 bytes ended.
-func AppendHistory(b []byte, h History) []byte {
-	active := byte(0)
-	if h.Active {
-		active = 1
-	}
-	b = binary.AppendUvarint(append(b, active), uint64(h.Times))
-	return binary.LittleEndian.AppendUint64(b, uint64(h.Ended))
-}
-
-// DecodeHistory reads one history from the front of b and returns what follows it.
-func DecodeHistory(b []byte) (History, []byte, error) {
-	d := decoder{b: b}
-	var h History
-	if active := d.bytes(1); active != nil {
-		h.Active = active[0] == 1
-		d.bad = active[0] > 1
-	}
-	h.Times = d.uint32()
-	if ended := d.bytes(8); ended != nil {
-		h.Ended = int64(binary.LittleEndian.Uint64(ended))
-	}
-	if d.bad {
-		return History{}, nil, ErrEncoding
-	}
-	return h, d.b, nil
-}
-
 func appendString(b []byte, s string) []byte {
 	return append(binary.AppendUvarint(b, uint64(len(s))), s...)
 }

@@ -278,7 +278,7 @@ func TestLimits(t *testing.T) {
 		`"loop" is what the platform itself`: {Nodes: []Node{{ID: "x", Type: ExitNode, Reason: "loop"}}},
 	} {
 		def.Name = "big"
-		if err := Validate(&def, testHooks()); err == nil || !strings.Contains(err.Error(), want) {
+		if _, err := Compile(&def, testHooks()); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("want %q, got %v", want, err)
 		}
 	}

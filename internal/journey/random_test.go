@@ -94,18 +94,12 @@ func TestCodecRandom(t *testing.T) {
 func FuzzDecodeEnrolment(f *testing.F) {
 	e := Enrolment{Journey: "cart", Version: 1, Row: 5, Node: "ask", Entered: 1e15, Reached: 1e15 + 5, Due: 2e15, Trigger: "e1", Key: "c", Steps: 9}
 	f.Add(AppendEnrolment(nil, e))
-	f.Add(AppendHistory(nil, History{Active: true, Times: 300, Ended: 1e15}))
 	f.Add([]byte{enrolmentFormat})
 	f.Fuzz(func(t *testing.T, b []byte) {
 		if e, _, err := DecodeEnrolment(b); err == nil {
 			again, rest, err := DecodeEnrolment(AppendEnrolment(nil, e))
 			if err != nil || len(rest) > 0 || again != e || e.Reached < e.Entered {
 				t.Errorf("%+v became %+v, %v", e, again, err)
-			}
-		}
-		if h, _, err := DecodeHistory(b); err == nil {
-			if again, rest, err := DecodeHistory(AppendHistory(nil, h)); err != nil || len(rest) > 0 || again != h {
-				t.Errorf("%+v became %+v, %v", h, again, err)
 			}
 		}
 	})

@@ -89,9 +89,6 @@ func (p Portal) Block(table string, chunk uint32, sequence uint64) []byte {
 // Blocks is the range of all chunks of all tables.
 func (p Portal) Blocks() (from, to []byte) { return p.key(blockFamily, 0), p.key(blockFamily+1, 0) }
 
-// Everything is the range of all keys of the portal.
-func (p Portal) Everything() (from, to []byte) { return p.key(0, 0), p.key(0xff, 0) }
-
 // ParseLog reads the position out of a key made by Log.
 func (p Portal) ParseLog(key []byte) (uint64, error) { return p.parse64(key, logFamily) }
 

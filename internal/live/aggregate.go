@@ -50,7 +50,7 @@ func (a *aggregate) get(who *Person) (v scalar, next int64) {
 	}
 	if s := a.kept.stretch(who, w); s != nil {
 		v, oldest := a.read(who, s.content)
-		return v, min(w.next, s.enters(who), a.list.leaves(oldest))
+		return v, min(w.next, s.enters(who, w), a.list.leaves(oldest))
 	}
 	v, oldest, next := a.scan(who, w)
 	a.kept.begin(who, w)

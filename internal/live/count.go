@@ -62,7 +62,7 @@ func (c *count) lookUp(who *Person, s *stretch, w limits) (n int, oldest, next i
 		oldest = c.list.typ.Time.Int(k.row.at(k.row.len() - n))
 	}
 	if n < c.test.enough {
-		next = min(next, s.enters(who))
+		next = min(next, s.enters(who, w))
 	}
 	return n, oldest, next
 }
@@ -190,7 +190,7 @@ func (u *units) look(who *Person, w limits, starts []int64) (counts []int, oldes
 		case k.n > 0:
 			oldest = starts[0] // at least: nothing but the units lets go of it
 		}
-		return k.counts, oldest, min(w.next, s.enters(who))
+		return k.counts, oldest, min(w.next, s.enters(who, w))
 	}
 	if len(u.counts) != len(starts) {
 		u.counts = make([]int, len(starts))

@@ -96,7 +96,7 @@ func (k *keptSequence) find(who *Person, w limits) (yes bool, next int64) {
 	who.progress = now
 	for _, e := range k.recent {
 		if e.time >= w.to {
-			ahead = k.steps[e.step].enters(e.time, who.Now)
+			ahead = k.steps[e.step].enters(e.time, who.Now, w)
 			break
 		}
 		now.reach(e, k.span)

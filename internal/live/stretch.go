@@ -36,11 +36,11 @@ func (t *table) stretch(who *Person, w limits) *stretch {
 }
 
 // enters is when the next event will be in.
-func (s *stretch) enters(who *Person) int64 {
+func (s *stretch) enters(who *Person, w limits) int64 {
 	if s.ahead.len() == 0 {
 		return Never
 	}
-	return s.list.enters(s.list.typ.Time.Int(s.ahead.at(0)), who.Now)
+	return s.list.enters(s.list.typ.Time.Int(s.ahead.at(0)), who.Now, w)
 }
 
 func (s *stretch) size() int { return stretchBytes + s.ahead.size() + s.content.size() }

@@ -23,20 +23,24 @@ const (
 )
 
 // limits are the instants between which the events of a list lie, from <= time < to. ok is false when a bound's instant is
-// absent; next says until when they are what they are, apart from moving with now.
+// absent; next says until when they are what they are, apart from moving with now. end is how far to may move with now: the
+// least instant of those that do not.
 type limits struct {
-	from, to, next int64
-	ok             bool
+	from, to, end, next int64
+	ok                  bool
 }
 
 func (l *list) limits(who *Person) limits {
-	w := limits{math.MinInt64, who.Now + 1, Never, true}
+	w := limits{math.MinInt64, who.Now + 1, math.MaxInt64, Never, true}
 	for k := range l.bounds {
 		from, to, next, ok := l.bounds[k].limits(who)
 		if w.next = min(w.next, next); !ok {
 			return limits{next: w.next}
 		}
 		w.from, w.to = max(w.from, from), min(w.to, to)
+		if l.bounds[k].at != nil {
+			w.end = min(w.end, to)
+		}
 	}
 	return w
 }
@@ -91,7 +95,7 @@ func (l *list) each(who *Person, w limits, visit func(i uint32, t int64) verb) (
 		}
 	}
 	if ahead != Never {
-		next = min(next, l.enters(ahead, who.Now))
+		next = min(next, l.enters(ahead, who.Now, w))
 	}
 	return next
 }
@@ -117,9 +121,12 @@ func (l *list) passes(who *Person, event uint32) bool {
 	return true
 }
 
-// enters is when an event that lies after what is let through will be in. It may leave one bound before it passes another,
-// or lie beyond one that does not move: then it is early.
-func (l *list) enters(t, now int64) int64 {
+// enters is when the earliest event that lies after the limits will be in; Never when that is beyond what they can reach. It
+// may leave one bound before it passes another: then it is early.
+func (l *list) enters(t, now int64, w limits) int64 {
+	if t >= w.end {
+		return Never
+	}
 	at := t
 	for k := range l.bounds {
 		at = max(at, l.bounds[k].enters(t))

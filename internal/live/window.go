@@ -73,13 +73,13 @@ func (b *bound) leaves(t int64) int64 {
 	return Never
 }
 
-// enters is from when on an event is let through that lies after what is let through.
+// enters is from when on an event is let through, if the bound moves.
 func (b *bound) enters(t int64) int64 {
-	switch b.kind {
-	case plan.During:
+	switch {
+	case b.kind == plan.During:
 		enters, _ := b.cal.Stay(b.name, t)
 		return enters
-	case plan.Until:
+	case b.kind == plan.Until && b.at == nil:
 		return b.passed(t)
 	}
 	return math.MinInt64

@@ -46,6 +46,10 @@ const (
 	FlagImport = 1 << 0 // history: starts no journey
 	FlagDelete = 1 << 1 // of a definition or object
 	FlagBuild  = 1 << 2 // of a segment's definition: it is built beside intake, and a KindActivate record lets it take effect
+
+	// FlagRefused marks an event that the caller's process refuses by what only it knows: it is kept as rejected, and the body
+	// says why.
+	FlagRefused = 1 << 3
 )
 
 // Ident is one identifier: a kind ("user_id", "anonymous_id", "email", …) by its name's index, and the identifier.
@@ -71,8 +75,6 @@ type Record struct {
 	Idents []Ident
 	Attrs  []Attr
 	Body   []byte // a definition's JSON; the raw row of a dead letter
-
-	Raw []byte // the whole record as encoded, kind byte first
 }
 
 // ErrFormat is returned for bytes that are no batch or record.
@@ -228,7 +230,6 @@ func (r *Reader) Next() (*Record, error) {
 	if err != nil {
 		return nil, err
 	}
-	r.rec.Raw = r.left[:len(r.left)-len(rest)]
 	r.left = rest
 	r.rec.Kind = kind
 	return &r.rec, r.rec.decode(body, uint64(len(r.Names)))

@@ -150,25 +150,6 @@ func TestAbandon(t *testing.T) {
 	require.Equal(t, sample, got)
 }
 
-// Raw is the record as it stands in the log: put behind the same names it reads the same.
-func TestRaw(t *testing.T) {
-	var e Encoder
-	submission := encode(&e, sample)
-	var r Reader
-	require.NoError(t, r.Open(submission, copyOf))
-	raw := ""
-	for {
-		rec, err := r.Next()
-		require.NoError(t, err)
-		if rec == nil {
-			break
-		}
-		require.Equal(t, byte(rec.Kind), rec.Raw[0])
-		raw += string(rec.Raw)
-	}
-	require.Equal(t, raw, string(submission[len(submission)-len(raw):]))
-}
-
 // Indexes of one, two and three bytes.
 func TestManyNames(t *testing.T) {
 	var want []entry

@@ -3,7 +3,6 @@ package roweval
 import (
 	"errors"
 	"fmt"
-	"math"
 	"slices"
 	"strings"
 
@@ -23,7 +22,6 @@ type Node struct {
 	Value    string      // what it is: a value, "3 events", "absent", or "error: …"
 	Plain    value.Value // the value itself; absent for events and where there is none
 	Events   []string    // with a list of events: their ids, oldest first, the newest 20 of more
-	Next     int64       // before it the part cannot change without new data; math.MaxInt64 when it never will
 	Children []*Node     // what it is made of; bodies of macros are not listed, since they have a value for every element
 }
 
@@ -53,9 +51,9 @@ func (r *remembered) Events(typ string) []Event {
 }
 
 func (p *Program) explain(e ast.Expr, in Input) *Node {
-	n := &Node{Text: p.expr.Text(e), Value: "not evaluated", Next: math.MaxInt64}
+	n := &Node{Text: p.expr.Text(e), Value: "not evaluated"}
 	if part, ok := p.expr.Part(e.ID()); ok {
-		n.Value, n.Plain, n.Events, n.Next = p.show(part, in)
+		n.Value, n.Plain, n.Events = p.show(part, in)
 		if n.Value == "[]" && celenv.IsEventList(p.expr.Type(e.ID())) {
 			n.Value = "0 events"
 		}
@@ -66,13 +64,13 @@ func (p *Program) explain(e ast.Expr, in Input) *Node {
 	return n
 }
 
-func (p *Program) show(part cel.Program, in Input) (shown string, plain value.Value, events []string, next int64) {
+func (p *Program) show(part cel.Program, in Input) (shown string, plain value.Value, events []string) {
 	out, r := p.run(part, in)
 	switch {
 	case errors.Is(r.Err, ErrAbsent):
-		return "absent", plain, nil, r.Next
+		return "absent", plain, nil
 	case r.Err != nil:
-		return "error: " + r.Err.Error(), plain, nil, r.Next
+		return "error: " + r.Err.Error(), plain, nil
 	}
 	if l, ok := out.(traits.Lister); ok {
 		if ids, ok := eventIDs(l); ok {
@@ -81,13 +79,13 @@ func (p *Program) show(part cel.Program, in Input) (shown string, plain value.Va
 			if n == 1 {
 				shown = "1 event"
 			}
-			return shown, plain, ids[max(0, n-explainedEvents):], r.Next
+			return shown, plain, ids[max(0, n-explainedEvents):]
 		}
 	}
 	if _, isRecord := out.(*record); !isRecord {
 		plain, _ = fromCEL(out)
 	}
-	return text(out), plain, nil, r.Next
+	return text(out), plain, nil
 }
 
 func text(v ref.Val) string {

@@ -18,7 +18,6 @@ package roweval
 import (
 	"errors"
 	"fmt"
-	"math"
 
 	"cel.dev/cel-go/cel"
 
@@ -110,28 +109,4 @@ func (p *Program) Eval(in Input) Result {
 		r.Value, r.Err = fromCEL(out)
 	}
 	return r
-}
-
-// NextFlip finds the first instant after Now at which True changes with no new data, trying at most limit instants at
-// which it could. When ok is false, at is the instant up to which nothing changes: math.MaxInt64 if it never does.
-func (p *Program) NextFlip(in Input, limit int) (at int64, ok bool) {
-	r := p.Eval(in)
-	return p.nextFlip(in, r, limit)
-}
-
-func (p *Program) nextFlip(in Input, r Result, limit int) (at int64, ok bool) {
-	before := r.True()
-	for range limit {
-		if r.Next == math.MaxInt64 {
-			return math.MaxInt64, false
-		}
-		in.Now = r.Next
-		if r = p.Eval(in); errors.Is(r.Err, ErrBudget) {
-			return in.Now, false // each further instant would take as long
-		}
-		if r.True() != before {
-			return in.Now, true
-		}
-	}
-	return r.Next, false
 }

@@ -7,6 +7,7 @@ package schema
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"sort"
 	"time"
 	"unicode/utf8"
@@ -67,6 +68,14 @@ func (a Attrs) Names() []string {
 	return names
 }
 
+// With returns a copy with one more attribute, or another declaration of it.
+func (a Attrs) With(name string, decl Attr) Attrs {
+	out := make(Attrs, len(a)+1)
+	maps.Copy(out, a)
+	out[name] = decl
+	return out
+}
+
 // Policy says what happens to an attribute nobody declared.
 type Policy string
 
@@ -122,17 +131,21 @@ func CheckName(what, name string) error {
 	return nil
 }
 
-// Check validates declarations of attributes: names, types, references, nesting and defaults.
-func (a Attrs) Check(owner string, depth int) error {
+// Check validates declarations of attributes: names, types, references, nesting and defaults. Its errors begin with the
+// place where these attributes are, when one is given.
+func (a Attrs) Check(place string, depth int) error {
+	if place != "" {
+		place += ": "
+	}
 	for _, name := range a.Names() {
 		at := a[name]
 		if err := CheckName("an attribute", name); err != nil {
-			return fmt.Errorf("%s: %w", owner, err)
+			return fmt.Errorf("%s%w", place, err)
 		}
 		if depth == 0 && Reserved[name] {
-			return fmt.Errorf("%s: attribute %q: every event has a %s of its own; choose another name", owner, name, name)
+			return fmt.Errorf("%sattribute %q: every event has a %s of its own; choose another name", place, name, name)
 		}
-		if err := at.check(fmt.Sprintf("%s: attribute %q", owner, name), depth); err != nil {
+		if err := at.check(fmt.Sprintf("%sattribute %q", place, name), depth); err != nil {
 			return err
 		}
 	}
@@ -143,6 +156,9 @@ func (at Attr) check(where string, depth int) error {
 	known := false
 	for _, t := range Types {
 		known = known || t == at.Type
+	}
+	if at.Type == "ref" {
+		return fmt.Errorf(`%s: a reference names the object type that it refers to: write cdp.Ref("product"), or {"type": "string", "ref": "product"}`, where)
 	}
 	if !known {
 		return fmt.Errorf("%s: unknown type %q%s", where, at.Type, DidYouMean(string(at.Type), typeNames()))

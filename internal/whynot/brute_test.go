@@ -136,13 +136,39 @@ var plainAtoms = []func(r *rand.Rand) plainAtom{
 		}}
 	},
 	func(r *rand.Rand) plainAtom {
-		return plainAtom{"events.buy.size() >= %v", []any{number(r)}, func(p plainPerson, l []any) byte {
-			return says(float64(len(p.buys)) >= l[0].(float64))
+		return plainAtom{"events.buy.filter(e, e.kind == %v).size() >= %v", []any{text(r), number(r)}, func(p plainPerson, l []any) byte {
+			return says(count(p, func(b plainBuy) bool { return b.kind == l[0].(string) }) >= l[1].(float64))
 		}}
 	},
 	func(r *rand.Rand) plainAtom {
-		return plainAtom{"events.buy.filter(e, e.kind == %v).size() >= %v", []any{text(r), number(r)}, func(p plainPerson, l []any) byte {
-			return says(count(p, func(b plainBuy) bool { return b.kind == l[0].(string) }) >= l[1].(float64))
+		return plainAtom{"events.buy.exists(e, e.kind == %v && e.amount > %v)", []any{text(r), number(r)}, func(p plainPerson, l []any) byte {
+			return says(count(p, func(b plainBuy) bool { return b.kind == l[0].(string) && b.amount > l[1].(float64) }) > 0)
+		}}
+	},
+	func(r *rand.Rand) plainAtom {
+		return plainAtom{"events.buy.within(%v).size() >= %v", []any{1 + r.IntN(20), number(r)}, func(p plainPerson, l []any) byte {
+			return says(count(p, func(b plainBuy) bool { return now-b.time < int64(l[0].(int))*day }) >= l[1].(float64))
+		}}
+	},
+	func(r *rand.Rand) plainAtom {
+		return plainAtom{"events.buy.filter(e, e.kind == %v).sum(e, e.amount) >= %v", []any{text(r), 1 + number(r)}, func(p plainPerson, l []any) byte {
+			sum := 0.0
+			for _, b := range p.buys {
+				if b.kind == l[0].(string) && !math.IsNaN(b.amount) {
+					sum += b.amount
+				}
+			}
+			return says(sum >= l[1].(float64))
+		}}
+	},
+	func(r *rand.Rand) plainAtom {
+		return plainAtom{"events.buy.size() == %v", []any{number(r)}, func(p plainPerson, l []any) byte {
+			return says(float64(len(p.buys)) == l[0].(float64))
+		}}
+	},
+	func(r *rand.Rand) plainAtom {
+		return plainAtom{"events.buy.size() >= %v", []any{number(r)}, func(p plainPerson, l []any) byte {
+			return says(float64(len(p.buys)) >= l[0].(float64))
 		}}
 	},
 	func(r *rand.Rand) plainAtom {
@@ -161,12 +187,14 @@ var plainAtoms = []func(r *rand.Rand) plainAtom{
 			return says(sum > l[0].(float64))
 		}}
 	},
-	func(r *rand.Rand) plainAtom {
-		return plainAtom{"events.buy.within(%v).size() >= %v", []any{1 + r.IntN(20), number(r)}, func(p plainPerson, l []any) byte {
-			return says(count(p, func(b plainBuy) bool { return now-b.time < int64(l[0].(int))*day }) >= l[1].(float64))
-		}}
-	},
 }
+
+// The atoms from eventAtoms on are about events. The first of them have two literals, then comes one of an exact number.
+const (
+	eventAtoms  = 3
+	twoLiterals = 4
+	exactly     = eventAtoms + twoLiterals
+)
 
 func number(r *rand.Rand) float64 { return float64(r.IntN(4)) }
 func text(r *rand.Rand) string    { return string(rune('a' + r.IntN(3))) }
@@ -187,6 +215,23 @@ func randomTree(r *rand.Rand, atoms *[]plainAtom, depth int) plainTree {
 		return plainTree{op: "!", of: []plainTree{randomTree(r, atoms, depth-1)}}
 	}
 	return plainTree{op: []string{"&&", "||"}[r.IntN(2)], of: []plainTree{randomTree(r, atoms, depth-1), randomTree(r, atoms, depth-1)}}
+}
+
+// allOf is up to so many conditions on events of one type, which one change seldom meets.
+func allOf(r *rand.Rand, atoms *[]plainAtom, from []func(*rand.Rand) plainAtom, most int) (t plainTree) {
+	for n := range 1 + r.IntN(most) {
+		*atoms = append(*atoms, from[r.IntN(len(from))](r))
+		part := plainTree{atom: n}
+		if r.IntN(4) == 0 {
+			part = plainTree{op: "!", of: []plainTree{part}}
+		}
+		if n == 0 {
+			t = part
+		} else {
+			t = plainTree{op: "&&", of: []plainTree{t, part}}
+		}
+	}
+	return t
 }
 
 func (t plainTree) write(atoms []plainAtom) string {
@@ -236,26 +281,31 @@ type single struct {
 	atom     int    // of a literal
 	size     float64
 	outcomes []byte
+	change   func(plainPerson) plainPerson // nil of a literal
+	to       any                           // of a literal
+	what     string                        // the kind and amount of events
 }
 
 // everySingle makes every single change of the kinds that Search promises to try, over all values of these small domains.
 func everySingle(atoms []plainAtom, p plainPerson) (out []single) {
-	person := func(source string, size float64, q plainPerson) {
-		out = append(out, single{source, -1, size, outcomesOf(atoms, q)})
+	person := func(source string, size float64, change func(plainPerson) plainPerson) {
+		out = append(out, single{source, -1, size, outcomesOf(atoms, change(p)), change, nil, ""})
 	}
 	numbers := []float64{math.NaN()}
 	for n := -2.0; n <= 6; n++ {
 		numbers = append(numbers, n)
 	}
 	for _, n := range numbers {
-		q := p
-		q.age = n
-		person("age", math.Abs(n-p.age), q)
+		person("age", math.Abs(n-p.age), func(q plainPerson) plainPerson {
+			q.age = n
+			return q
+		})
 	}
 	for _, city := range []string{"", "a", "b", "c", "other"} {
-		q := p
-		q.city = city
-		person("city", 1, q)
+		person("city", 1, func(q plainPerson) plainPerson {
+			q.city = city
+			return q
+		})
 	}
 	for n := 1; n <= 3; n++ {
 		for _, ago := range []int64{0, 1, 8, 35} {
@@ -264,20 +314,23 @@ func everySingle(atoms []plainAtom, p plainPerson) (out []single) {
 					if amount < -1 || amount > 4 || !named(atoms, kind, amount) {
 						continue
 					}
-					q := p
-					q.buys = slices.Clone(p.buys)
-					for range n {
-						q.buys = append(q.buys, plainBuy{"new", now - ago*day, kind, amount})
-					}
-					person("more", float64(n), q)
+					person("more", float64(n), func(q plainPerson) plainPerson {
+						q.buys = slices.Clone(q.buys)
+						for range n {
+							q.buys = append(q.buys, plainBuy{"new", now - ago*day, kind, amount})
+						}
+						return q
+					})
+					out[len(out)-1].what = fmt.Sprint(kind, amount)
 				}
 			}
 		}
 	}
-	for i := range p.buys {
-		q := p
-		q.buys = slices.Delete(slices.Clone(p.buys), i, i+1)
-		person("fewer", 1, q)
+	for _, b := range p.buys {
+		person("fewer", 1, func(q plainPerson) plainPerson {
+			q.buys = slices.DeleteFunc(slices.Clone(q.buys), func(c plainBuy) bool { return c.id == b.id })
+			return q
+		})
 	}
 	before := outcomesOf(atoms, p)
 	for i, a := range atoms {
@@ -287,7 +340,7 @@ func everySingle(atoms []plainAtom, p plainPerson) (out []single) {
 				lits[j] = to
 				after := slices.Clone(before)
 				after[i] = a.means(p, lits)
-				out = append(out, single{fmt.Sprint(i, ".", j), i, size, after})
+				out = append(out, single{fmt.Sprint(i, ".", j), i, size, after, nil, to, ""})
 			}
 			switch l := l.(type) {
 			case float64:
@@ -326,18 +379,32 @@ func named(atoms []plainAtom, kind string, amount float64) bool {
 
 // TestNothingSmaller compares what Search finds with every change there is, over small domains. Where a single change turns the
 // answer, no pair is proposed; of each attribute, of events and of each literal one is, and none smaller does: no fewer events,
-// no nearer number. Where only pairs do, one is found if the two are of different things.
+// no nearer number. Where only pairs do, one is found if the two are of different things, of events of one type, or of literals of
+// one comparison; and of events no fewer do.
 func TestNothingSmaller(t *testing.T) {
 	text, num := schema.Attr{Type: schema.String}, schema.Attr{Type: schema.Number}
 	cat := &schema.Catalogue{Profile: schema.Attrs{"age": num, "city": text},
 		Events: map[string]*schema.EventType{"buy": {Name: "buy", Attributes: schema.Attrs{"kind": text, "amount": num}}}}
-	singles, pairs, nones := 0, 0, 0
+	singles, pairs, nones, ofEvents, inAtoms, incomplete := 0, 0, 0, 0, 0, 0
 	for seed := range uint64(*bruteCases) {
 		r := rand.New(rand.NewPCG(seed, 1))
 		var atoms []plainAtom
-		tree := randomTree(r, &atoms, 1+r.IntN(3))
+		var tree plainTree
+		events := r.IntN(5)
+		switch seed % 4 {
+		case 0, 1:
+			tree = randomTree(r, &atoms, 1+r.IntN(3))
+		case 2:
+			tree = allOf(r, &atoms, plainAtoms[eventAtoms:], 4)
+		case 3:
+			events = 1 + r.IntN(2) // one more or fewer breaks the second part, so that both literals of the first may have to change
+			tree = allOf(r, &atoms, plainAtoms[eventAtoms:eventAtoms+twoLiterals], 1)
+			atoms = append(atoms, plainAtoms[exactly](r))
+			atoms[1].lits[0] = float64(events)
+			tree = plainTree{op: "&&", of: []plainTree{tree, {atom: 1}}}
+		}
 		p := plainPerson{age: []float64{math.NaN(), 0, 1, 2, 3}[r.IntN(5)], city: []string{"", "a", "b", "c"}[r.IntN(4)]}
-		for i := range r.IntN(5) {
+		for i := range events {
 			p.buys = append(p.buys, plainBuy{fmt.Sprint("b", i), now - int64(r.IntN(30))*day - 1, []string{"", "a", "b", "c"}[r.IntN(4)],
 				[]float64{math.NaN(), 0, 1, 2, 3}[r.IntN(5)]})
 		}
@@ -362,12 +429,29 @@ func TestNothingSmaller(t *testing.T) {
 			}
 		}
 		if len(least) == 0 {
-			if len(got.Options) > 0 {
-				pairs++
-				continue // by count: TestWhyNotTurns of the root makes the changes
+			if len(got.Options) == 0 {
+				nones++
+			} else {
+				pairs++ // TestWhyNotTurns of the root makes the changes
 			}
-			nones++
-			require.False(t, got.Complete && pairTurns(tree, all, before, member), say("a pair turns it"))
+			if !got.Complete {
+				incomplete++
+				continue
+			}
+			if len(got.Options) == 0 {
+				require.False(t, pairTurns(tree, all, before, member), say("a pair turns it"))
+			}
+			if len(got.Options) > 0 && len(got.Options[0].Changes) == 1 {
+				continue // several events fewer: the brute force takes one away
+			}
+			if size, a, b := pairOfEvents(tree, atoms, p, all, before, member); size < never {
+				ofEvents++
+				require.LessOrEqual(t, leastEvents(got), size, say("events: %+v and %+v", a.change(plainPerson{}), b.change(plainPerson{})))
+			}
+			if a, b, any := pairInAtom(tree, atoms, p, all, before, member); any && len(got.Options) < maxOptions {
+				inAtoms++
+				require.True(t, slices.ContainsFunc(got.Options, func(o Option) bool { return o.Where != "" }), say("%s to %v and %s to %v", a.source, a.to, b.source, b.to))
+			}
 			continue
 		}
 		singles++
@@ -391,9 +475,12 @@ func TestNothingSmaller(t *testing.T) {
 			}
 		}
 	}
-	t.Logf("single changes turn %d, pairs %d, nothing %d", singles, pairs, nones)
+	t.Logf("single changes turn %d, pairs %d, nothing %d; pairs of events of one type %d, of literals of one comparison %d; not complete %d",
+		singles, pairs, nones, ofEvents, inAtoms, incomplete)
+	require.Less(t, incomplete, (pairs+nones)/10)
 	require.Greater(t, singles, *bruteCases/2)
-	require.NotZero(t, pairs)
+	require.Greater(t, ofEvents, *bruteCases/50)
+	require.NotZero(t, inAtoms)
 }
 
 func searched(t *testing.T, cat *schema.Catalogue, where string, p plainPerson) Answer {
@@ -404,38 +491,6 @@ func searched(t *testing.T, cat *schema.Catalogue, where string, p plainPerson) 
 	got, err := Search(prog, e.Deps(), roweval.Input{Person: p, Now: now}, func(string) (*roweval.Program, bool) { return nil, false }, func() bool { return false })
 	require.NoError(t, err)
 	return got
-}
-
-// pairTurns tries two changes of different things together, both of the person or both of the condition, of which each makes
-// some atom say something else. An atom reads one thing, so what it says after both follows from what it says after each.
-func pairTurns(tree plainTree, all []single, before []byte, member bool) bool {
-	thing := func(s single) string {
-		if s.source == "fewer" {
-			return "more"
-		}
-		return s.source
-	}
-	for i, a := range all {
-		for _, b := range all[i+1:] {
-			if (a.atom < 0) != (b.atom < 0) || thing(a) == thing(b) || a.atom >= 0 && a.atom == b.atom ||
-				string(a.outcomes) == string(before) || string(b.outcomes) == string(before) {
-				continue
-			}
-			both := slices.Clone(before)
-			for k := range both {
-				if a.outcomes[k] != before[k] {
-					both[k] = a.outcomes[k]
-				}
-				if b.outcomes[k] != before[k] {
-					both[k] = b.outcomes[k]
-				}
-			}
-			if (tree.says(both) == 't') != member {
-				return true
-			}
-		}
-	}
-	return false
 }
 
 // sizeOf says what a change is of, as single.source does, and how large it is.

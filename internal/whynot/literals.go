@@ -130,18 +130,31 @@ func (s *search) edits(stop func() bool) (out []Change) {
 				if !s.goOn(stop) {
 					return out
 				}
-				prog, err := compile(s.prog.Expr(), s.text(a.expr, l.node.ID(), to))
-				if err != nil {
-					continue // a type that does not fit here
-				}
-				if o := s.outcome(prog, s.in); !said[o] {
+				if o, ok := s.outcomeWith(a, []literal{l}, to); ok && !said[o] {
 					said[o] = true
-					out = append(out, Change{Kind: Literal, at: l.node.ID(), to: to, Part: s.prog.Expr().Text(l.parent), From: s.prog.Expr().Text(l.node), To: s.write(to)})
+					out = append(out, s.edit(l, to))
 				}
 			}
 		}
 	}
 	return out
+}
+
+// outcomeWith is what an atom says with other values in the place of literals; false when one is of a type that does not fit.
+func (s *search) outcomeWith(a *atom, literals []literal, to ...ref.Val) (byte, bool) {
+	changed := factory.CopyExpr(a.expr)
+	for i, l := range literals {
+		replace(changed, l.node.ID(), to[i])
+	}
+	prog, err := compile(s.prog.Expr(), s.prog.Expr().Text(changed))
+	if err != nil {
+		return 0, false
+	}
+	return s.outcome(prog, s.in), true
+}
+
+func (s *search) edit(l literal, to ref.Val) Change {
+	return Change{Kind: Literal, at: l.node.ID(), to: to, Part: s.prog.Expr().Text(l.parent), From: s.prog.Expr().Text(l.node), To: s.write(to)}
 }
 
 // alternatives are the values to try in the place of a literal, the nearest first.
@@ -215,13 +228,6 @@ func near[T int64 | float64](from T, all []T) []T {
 }
 
 var factory = ast.NewExprFactory()
-
-// text is a part of the condition with another value in the place of a literal.
-func (s *search) text(part ast.Expr, id int64, to ref.Val) string {
-	changed := factory.CopyExpr(part)
-	replace(changed, id, to)
-	return s.prog.Expr().Text(changed)
-}
 
 func replace(in ast.Expr, id int64, to ref.Val) {
 	ast.PreOrderVisit(in, ast.NewExprVisitor(func(n ast.Expr) {

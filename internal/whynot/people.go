@@ -16,19 +16,23 @@ type tried struct {
 }
 
 // changesOfPerson are the changes worth a look: of each attribute, event type and list the first that turns the answer, and
-// of each outcome that does not the first, for pairs. Another attribute or type to the same end may be what a pair needs, so
-// each begins anew.
-func (s *search) changesOfPerson(stop func() bool) (out []tried) {
+// of those that do not, but make some atom say something else, the first that differs. Another attribute or type to the same
+// end may be what a pair needs, so each begins anew. Changes of events that are to be paired differ also where they have
+// other values in the atoms by themselves: of two hats one may be as good as the other, but not beside a third.
+func (s *search) changesOfPerson(forPairs bool, stop func() bool) (out []tried) {
 	seen := map[string]bool{}
-	begin := func() {
-		clear(seen)
-		seen[s.base] = true
-	}
+	begin := func() { clear(seen) }
 	try := func(c Change) (turns bool) {
 		if !s.goOn(stop) {
 			return false
 		}
 		outcomes, turns := s.turns(c)
+		if outcomes == s.base {
+			return false
+		}
+		if forPairs && c.Kind != Attribute {
+			outcomes += s.alone(c)
+		}
 		if turns || !seen[outcomes] {
 			seen[outcomes] = true
 			out = append(out, tried{c, turns})

@@ -30,6 +30,7 @@ type edited struct {
 	roweval.Person
 	s       *search
 	changes []Change
+	only    bool // the person has no other events of these types than those that a change adds or takes
 	events  map[string][]roweval.Event
 	in      map[string]bool // segments, once asked
 }
@@ -86,14 +87,13 @@ func (e *edited) Events(typ string) []roweval.Event {
 		return list
 	}
 	list = e.Person.Events(typ)
-	for _, c := range e.changes {
+	for n, c := range e.changes {
 		switch {
-		case c.Name != typ:
+		case c.Kind == Attribute || c.Name != typ:
+		case e.only:
+			list = slices.Concat(c.among(list), c.events(n))
 		case c.Kind == MoreEvents:
-			list = slices.Clone(list)
-			for i := range c.Count {
-				list = append(list, more{c, i})
-			}
+			list = append(slices.Clone(list), c.events(n)...)
 			slices.SortStableFunc(list, func(a, b roweval.Event) int { return cmp.Compare(a.Time(), b.Time()) })
 		case c.Kind == FewerEvents:
 			list = slices.DeleteFunc(slices.Clone(list), func(ev roweval.Event) bool { return slices.Contains(c.IDs, ev.ID()) })
@@ -104,7 +104,49 @@ func (e *edited) Events(typ string) []roweval.Event {
 }
 
 func (s *search) changed(changes []Change) *edited {
-	return &edited{s.in.Person, s, changes, map[string][]roweval.Event{}, map[string]bool{}}
+	return &edited{s.in.Person, s, changes, false, map[string][]roweval.Event{}, map[string]bool{}}
+}
+
+// alone is what all parts of the atoms are of a person who has, of a type, only the events that a change adds or takes.
+func (s *search) alone(c Change) string {
+	in, e := s.in, s.changed([]Change{c})
+	e.only = true
+	in.Person = e
+	var out []byte
+	var values func(n *roweval.Node)
+	values = func(n *roweval.Node) {
+		out = append(append(out, n.Value...), 0)
+		s.steps += s.each
+		for _, c := range n.Children {
+			values(c)
+		}
+	}
+	for _, a := range s.atoms {
+		if a.reads(c) {
+			values(a.prog.Explain(in))
+		}
+	}
+	return string(out)
+}
+
+// among are the events of a list that a change takes.
+func (c Change) among(list []roweval.Event) (out []roweval.Event) {
+	if c.Kind == FewerEvents {
+		for _, e := range list {
+			if slices.Contains(c.IDs, e.ID()) {
+				out = append(out, e)
+			}
+		}
+	}
+	return out
+}
+
+// events are those that the n-th of several changes adds.
+func (c Change) events(n int) (out []roweval.Event) {
+	for i := range c.Count {
+		out = append(out, more{c, n*maxAskedFor*2 + i})
+	}
+	return out
 }
 
 // more is an event that did not happen. It comes after all that did and have its time.

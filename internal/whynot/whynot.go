@@ -7,6 +7,7 @@
 //	literals.go  changes of the condition
 //	person.go    a person with changed attributes and events
 //	people.go    changes of the person
+//	pairs.go     two changes together
 //
 // The search is small because the answer depends on a change only through the atoms it touches: a change after which every
 // atom says what it said before is none, and of those with the same outcome of all atoms one is as good as the other.
@@ -77,7 +78,7 @@ const (
 	maxCount      = 3    // more events of one kind, beside what a comparison asks for
 	maxAskedFor   = 1000 // more events where a comparison asks for so many
 	maxCounts     = 10   // numbers of events tried
-	maxPerPair    = 40   // changes that are tried in pairs
+	maxPerPair    = 80   // changes that are tried in pairs
 	sampledValue  = 200  // events whose values are looked at, the newest
 )
 
@@ -124,9 +125,8 @@ func Search(prog *roweval.Program, deps celenv.Deps, in roweval.Input, segments 
 	s.truth[s.base] = s.member
 
 	edits := s.edits(stop)
-	people := s.changesOfPerson(stop)
 	var found []Option
-	for _, c := range people {
+	for _, c := range s.changesOfPerson(false, stop) {
 		if c.turns {
 			found = append(found, Option{Changes: []Change{c.Change}})
 		}
@@ -137,7 +137,7 @@ func Search(prog *roweval.Program, deps celenv.Deps, in roweval.Input, segments 
 		}
 	}
 	if len(found) == 0 {
-		found = append(s.pairsOfPerson(people, stop), s.pairsOfEdits(edits, stop)...)
+		found = append(s.pairsOfPerson(s.changesOfPerson(true, stop), stop), s.pairsOfEdits(edits, stop)...)
 	}
 	return Answer{Member: s.member, Options: found[:min(len(found), maxOptions)], Complete: !s.cut && !s.left}, nil
 }
@@ -146,46 +146,6 @@ func Search(prog *roweval.Program, deps celenv.Deps, in roweval.Input, segments 
 func (s *search) goOn(stop func() bool) bool {
 	s.cut = s.cut || s.steps > maxSteps || stop()
 	return !s.cut
-}
-
-// pairsOfPerson tries two changes of the person together.
-func (s *search) pairsOfPerson(all []tried, stop func() bool) (out []Option) {
-	s.left = s.left || len(all) > maxPerPair
-	all = all[:min(len(all), maxPerPair)]
-	for i, a := range all {
-		for _, b := range all[i+1:] {
-			if a.Kind == Attribute && b.Kind == Attribute && a.Name == b.Name || len(out) == maxOptions {
-				continue
-			}
-			if !s.goOn(stop) {
-				return out
-			}
-			if _, turns := s.turns(a.Change, b.Change); turns {
-				out = append(out, Option{Changes: []Change{a.Change, b.Change}})
-			}
-		}
-	}
-	return out
-}
-
-// pairsOfEdits tries two changes of the condition together.
-func (s *search) pairsOfEdits(all []Change, stop func() bool) (out []Option) {
-	s.left = s.left || len(all) > maxPerPair
-	all = all[:min(len(all), maxPerPair)]
-	for i, a := range all {
-		for _, b := range all[i+1:] {
-			if a.at == b.at || len(out) == maxOptions {
-				continue
-			}
-			if !s.goOn(stop) {
-				return out
-			}
-			if where, ok := s.turnsWith(a, b); ok {
-				out = append(out, Option{Changes: []Change{a, b}, Where: where})
-			}
-		}
-	}
-	return out
 }
 
 // pools are the values that conditions of this kind are decided by: what the person has, and what the condition names.

@@ -1,0 +1,143 @@
+package whynot
+
+import (
+	"cmp"
+	"maps"
+	"slices"
+
+	"cel.dev/cel-go/common/types/ref"
+
+	"github.com/embedcdp/cdp/internal/value"
+)
+
+// pairsOfPerson tries two changes of the person together, those of the fewest events first.
+func (s *search) pairsOfPerson(all []tried, stop func() bool) (out []Option) {
+	s.left = s.left || len(all) > maxPerPair
+	all = all[:min(len(all), maxPerPair)]
+	var pairs [][]Change
+	first := func(c Change) int { return slices.IndexFunc(all, func(o tried) bool { return alike(o.Change, c) }) }
+	for i, a := range all {
+		for j, b := range all[i+1:] {
+			switch {
+			case a.Kind == Attribute && b.Kind == Attribute && a.Name == b.Name:
+			case a.Kind == MoreEvents && b.Kind == MoreEvents && a.Name == b.Name:
+				if first(a.Change) == i && first(b.Change) == i+1+j {
+					pairs = append(pairs, twoKinds(a.Change, b.Change)...)
+				} else if max(a.Count, b.Count) > maxCount && !alike(a.Change, b.Change) {
+					pairs = append(pairs, []Change{a.Change, b.Change})
+				}
+			default:
+				pairs = append(pairs, []Change{a.Change, b.Change})
+			}
+		}
+	}
+	slices.SortStableFunc(pairs, func(a, b []Change) int { return cmp.Compare(a[0].size()+a[1].size(), b[0].size()+b[1].size()) })
+	for i, p := range pairs {
+		if len(out) == maxOptions || !s.goOn(stop) {
+			break
+		}
+		if slices.ContainsFunc(out, func(o Option) bool { return alike(o.Changes[0], p[0]) && alike(o.Changes[1], p[1]) }) {
+			continue // the same with more events
+		}
+		if _, turns := s.turns(p...); turns {
+			out = append(out, Option{Changes: pairs[i]})
+		}
+	}
+	return out
+}
+
+// twoKinds are additions of two kinds of events of one type. How many it takes together does not follow from how many it
+// takes of each: the second kind counts too where the condition does not tell them apart.
+func twoKinds(a, b Change) (out [][]Change) {
+	for n := range maxCount {
+		for m := range maxCount {
+			out = append(out, []Change{a.times(n + 1), b.times(m + 1)})
+		}
+	}
+	if max(a.Count, b.Count) > maxCount {
+		out = append(out, []Change{a, b})
+	}
+	return out
+}
+
+// alike tells whether two changes are of the same kind of event, or the same.
+func alike(a, b Change) bool {
+	return a.Kind == b.Kind && a.Name == b.Name && a.Time == b.Time && maps.EqualFunc(a.Attrs, b.Attrs, value.Value.Equal) &&
+		slices.Equal(a.IDs, b.IDs) && a.Value.Equal(b.Value)
+}
+
+func (c Change) times(n int) Change {
+	c.Count = n
+	return c
+}
+
+// size is how many events a change adds or takes, or 1.
+func (c Change) size() int { return max(c.Count, len(c.IDs), 1) }
+
+// pairsOfEdits tries two changes of the condition together.
+func (s *search) pairsOfEdits(all []Change, stop func() bool) (out []Option) {
+	s.left = s.left || len(all) > maxPerPair
+	all = all[:min(len(all), maxPerPair)]
+	pairs := s.pairsInAtoms(stop)
+	for i, a := range all {
+		for _, b := range all[i+1:] {
+			if a.at != b.at {
+				pairs = append(pairs, []Change{a, b})
+			}
+		}
+	}
+	for _, p := range pairs {
+		if len(out) == maxOptions || !s.goOn(stop) {
+			break
+		}
+		if where, ok := s.turnsWith(p...); ok {
+			out = append(out, Option{Changes: p, Where: where})
+		}
+	}
+	return out
+}
+
+// pairsInAtoms are changes of two literals of one atom after which it says something that no change of one makes it say.
+func (s *search) pairsInAtoms(stop func() bool) (out [][]Change) {
+	for i, a := range s.atoms {
+		literals := literalsIn(a.expr)
+		said := map[byte]bool{s.base[i]: true}
+		for _, l := range literals {
+			for _, to := range s.alternatives(l) {
+				if !s.goOn(stop) {
+					return out
+				}
+				if o, ok := s.outcomeWith(a, []literal{l}, to); ok {
+					said[o] = true
+				}
+			}
+		}
+		for n, l := range literals {
+			for _, k := range literals[n+1:] {
+				for _, to := range nearestPairs(s.alternatives(l), s.alternatives(k)) {
+					if said['t'] && said['f'] {
+						break
+					}
+					if !s.goOn(stop) {
+						return out
+					}
+					if o, ok := s.outcomeWith(a, []literal{l, k}, to[0], to[1]); ok && !said[o] {
+						said[o] = true
+						out = append(out, []Change{s.edit(l, to[0]), s.edit(k, to[1])})
+					}
+				}
+			}
+		}
+	}
+	return out
+}
+
+// nearestPairs are pairs of values, each of which is near the front of its list.
+func nearestPairs(a, b []ref.Val) (out [][2]ref.Val) {
+	for sum := range len(a) + len(b) {
+		for i := max(0, sum-len(b)+1); i <= min(sum, len(a)-1); i++ {
+			out = append(out, [2]ref.Val{a[i], b[sum-i]})
+		}
+	}
+	return out
+}
