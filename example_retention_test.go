@@ -2,6 +2,7 @@ package cdp_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -70,4 +71,45 @@ func ExampleEvents_Define_system() {
 	// message_queued 90d
 	// portal: cap 1 counts the messages of "365d", and events "message_queued" are kept for "90d": keep them for as long as a cap counts
 	// event "unsubscribed": retention: events of this type are the record of consent and are kept for ever
+}
+
+// Flips are kept for 30 days at least. Who is a member, and since when, stays known; the feed says what it has no more.
+func ExampleEvents_Define_flips() {
+	ctx := context.Background()
+	now := time.Date(2026, 5, 1, 0, 0, 0, 0, time.UTC)
+	c, err := cdp.New(memstore.New(), cdp.Config{Now: func() time.Time { return now }})
+	check(err)
+	defer c.Close()
+
+	for _, name := range []string{"segment_entered", "segment_left"} {
+		check(c.Events().Define(ctx, cdp.EventType{Name: name, Retention: "30d"}))
+	}
+	check(c.Events().Define(ctx, cdp.EventType{Name: "view"}))
+	check(c.Segments().Save(ctx, cdp.Segment{Name: "ever", Where: `events.view.size() > 0`}))
+	views := make([]cdp.Event, 10_000)
+	for i := range views {
+		views[i] = cdp.Event{Name: "view", UserID: fmt.Sprint("u", i)}
+	}
+	_, err = c.Import(ctx, views...)
+	check(err)
+	now = now.AddDate(0, 0, 31)
+
+	p, err := c.Profiles().Get(ctx, "u7")
+	check(err)
+	fmt.Println("u7 since", p.Segments["ever"].Format(time.DateOnly))
+	for _, err := range c.Segments().Flips(ctx, "ever", nil) {
+		var dropped *cdp.DroppedError
+		fmt.Println(errors.As(err, &dropped), dropped.Event, dropped.Retention)
+		break
+	}
+	left := 0
+	for _, err := range c.Segments().Flips(ctx, "ever", &cdp.FlipOptions{After: 8192}) {
+		check(err)
+		left++
+	}
+	fmt.Println(left, "are left")
+	// Output:
+	// u7 since 2026-05-01
+	// true segment_entered 30d
+	// 1808 are left
 }

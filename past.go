@@ -198,7 +198,7 @@ func (p Past) Timeline(ctx context.Context, id string, opt *TimelineOptions) (ou
 	err = p.person(ctx, "past.timeline", o.Kind, id, func(live *fold.State) error {
 		types := o.Only
 		if len(types) == 0 {
-			types = live.EventTypes()
+			types = live.TimelineTypes()
 		}
 		return p.missing("the timeline", live.MissingForEvents(types, math.MinInt64, p.instant.At))
 	}, func(s *fold.State, row uint32) { out = readTimeline(s, row, o) })
@@ -250,6 +250,11 @@ func (p Past) missing(what string, m *fold.Missing) error {
 func (p Past) missingForProfile(s *fold.State, first ...string) error {
 	for _, name := range append(first, s.SegmentNames()...) {
 		if err := p.missing(fmt.Sprintf("segment %q", name), s.MissingFor(name, p.instant.At)); err != nil {
+			return err
+		}
+	}
+	if p.instant.Known { // else since when is not told
+		if err := p.missing("who was in which segment since when", s.MissingForEvents([]string{fold.SegmentEntered}, math.MinInt64, p.instant.At)); err != nil {
 			return err
 		}
 	}

@@ -6,6 +6,9 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"runtime"
 	"slices"
 	"testing"
 	"time"
@@ -305,6 +308,62 @@ func (l *stayList) checkPast() {
 	}
 }
 
+// A process whose journeys and segments run for 22 weeks has the file and the heap of one that ran for 14, where all that the
+// platform writes has a retention. Without it both grow on.
+func TestSystemRetentionBoundsFileAndMemory(t *testing.T) {
+	for _, keep := range []string{"7d", ""} {
+		t.Run("retention="+keep, func(t *testing.T) {
+			path := filepath.Join(t.TempDir(), "long.cdp")
+			now := listBegins
+			c, err := cdp.Open(path, cdp.Config{Now: func() time.Time { return now }, CheckpointBytes: 1 << 20, CacheBytes: -1})
+			require.NoError(t, err)
+			defer c.Close()
+			ctx := t.Context()
+			for _, name := range []string{"journey_entered", "journey_step", "journey_finished", "segment_entered", "segment_left"} {
+				require.NoError(t, c.Events().Define(ctx, cdp.EventType{Name: name, Retention: keep}))
+			}
+			require.NoError(t, c.Events().Define(ctx, cdp.EventType{Name: "view", Attributes: cdp.Schema{"cart": cdp.Number}, Retention: "7d"}))
+			require.NoError(t, c.Segments().Save(ctx, cdp.Segment{Name: "today", Where: `events.view.within("1d").size() > 0`}))
+			require.NoError(t, c.Segments().Save(ctx, cdp.Segment{Name: "gone", Where: `events.view.within("1d").size() == 0`}))
+			require.NoError(t, c.Journeys().Save(ctx, cdp.Journey{Name: "cart", Entry: cdp.Entry{Event: "view", Key: "cart"}, Nodes: []cdp.Node{
+				cdp.Delay("pause", "1h", "end"), cdp.End("end", "")}}))
+			measure := func() (file, heap int64) {
+				info, err := os.Stat(path)
+				require.NoError(t, err)
+				runtime.GC()
+				runtime.GC()
+				var m runtime.MemStats
+				runtime.ReadMemStats(&m)
+				return info.Size(), int64(m.HeapAlloc)
+			}
+			events, n := make([]cdp.Event, 3000), 0
+			weeks := func(weeks int) {
+				for range 4 * weeks {
+					now = now.Add(42 * time.Hour)
+					for i := range events {
+						n++
+						events[i] = cdp.Event{Name: "view", UserID: fmt.Sprint("u", n%2500), Time: now, Attributes: cdp.Attrs{"cart": n}}
+					}
+					_, err := c.Track(ctx, events...)
+					require.NoError(t, err)
+				}
+			}
+			weeks(14)
+			file14, heap14 := measure()
+			weeks(8)
+			file22, heap22 := measure()
+			t.Logf("after 14 and 22 weeks: file %.1f and %.1f MB, heap %.1f and %.1f MB", float64(file14)/1e6, float64(file22)/1e6, float64(heap14)/1e6, float64(heap22)/1e6)
+			if keep == "" {
+				require.Greater(t, file22, file14*5/4)
+				require.Greater(t, heap22, heap14*5/4)
+				return
+			}
+			require.LessOrEqual(t, file22, file14+20<<20, "a file grows by steps of 16 MiB, and pages are free once no reader is left")
+			require.Less(t, heap22, heap14+heap14/4)
+		})
+	}
+}
+
 // What goes by events of the platform's own types and a retention that is too short for it refuse each other.
 func TestSystemRetentionIsChecked(t *testing.T) {
 	c := cdptest.New(t, cdptest.Options{Channels: []string{"email"}})
@@ -340,7 +399,13 @@ func TestSystemRetentionIsChecked(t *testing.T) {
 	require.NoError(t, save("cart", "once"))
 	require.ErrorContains(t, keep("journey_entered", "700d"), "lets people in once for each")
 
-	got, err := c.Events().Get(ctx, "message_queued")
+	require.ErrorContains(t, c.Events().Define(ctx, cdp.EventType{Name: "segment_left", Policy: cdp.Learn}), "only its retention can be set")
+	require.ErrorContains(t, keep("segment_left", "1d"), "keep events for 7d at least")
+	require.NoError(t, keep("segment_left", "90d"))
+	got, err := c.Events().Get(ctx, "segment_left")
+	require.NoError(t, err)
+	require.Equal(t, "90d", got.Retention)
+	got, err = c.Events().Get(ctx, "message_queued")
 	require.NoError(t, err)
 	require.Equal(t, "30d", got.Retention)
 	require.Contains(t, got.Attributes, "journey")

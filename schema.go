@@ -101,6 +101,9 @@ func (c *Client) Events() Events { return Events{c} }
 // as any cap counts, journey_exited and journey_finished for as long as any Reentry says. Who was in a journey without a key is
 // known also when journey_entered is gone; a Reentry of "once" for each key needs it for ever. What inbox_read says goes with
 // the message. Consent is kept for ever.
+//
+// Flips go in the same way, when both segment_entered and segment_left have a Retention; the longer one holds for both. Who is a
+// member now, and since when, stays known.
 func (e Events) Define(ctx context.Context, t EventType) error {
 	return e.c.save(ctx, "events.define", fold.DefEvent, t.Name, t)
 }
@@ -125,7 +128,7 @@ func (e Events) List(ctx context.Context) ([]EventType, error) {
 	}
 	all, err := list[EventType](ctx, e.c, "events.list", fold.DefEvent)
 	return slices.DeleteFunc(all, func(t EventType) bool {
-		return slices.ContainsFunc(system, func(s EventType) bool { return s.Name == t.Name })
+		return t.Name == fold.SegmentEntered || t.Name == fold.SegmentLeft || slices.ContainsFunc(system, func(s EventType) bool { return s.Name == t.Name })
 	}), err
 }
 

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"strings"
 
 	"github.com/embedcdp/cdp/internal/column"
 	"github.com/embedcdp/cdp/internal/fold"
@@ -139,9 +138,9 @@ func (c *checkpointer) trim(e *Engine) (side []change) {
 	return side
 }
 
-// empty writes a few chunks anew whose events both checkpoints say were dropped. What is left of them are the strings that they
+// empty writes a few chunks anew whose rows both checkpoints say were dropped. What is left of them are the strings that they
 // were the first to have. One that was written anew twice, after a crash, is the same. The log behind the checkpoints goes
-// first, so that no engine folds what needs these events.
+// first, so that no engine folds what needs these rows.
 func (c *checkpointer) empty(e *Engine) (side []change) {
 	if len(c.kept) < 2 || c.trimmed < c.kept[0].position {
 		return nil
@@ -151,11 +150,7 @@ func (c *checkpointer) empty(e *Engine) (side []change) {
 	n := 0
 	for _, t := range e.state.Tables() {
 		name := t.Name()
-		event, ok := strings.CutPrefix(name, "events/")
-		if !ok {
-			continue
-		}
-		to := min(int(dropped[event].Rows)/column.ChunkRows, c.emptied[name]+trimPerCommit-n)
+		to := min(dropped[name]/column.ChunkRows, c.emptied[name]+trimPerCommit-n)
 		if c.emptied[name] >= to {
 			continue
 		}
@@ -322,7 +317,7 @@ func (e *Engine) loadOnce(ctx context.Context) error {
 func (c *checkpointer) know(manifests []*manifest, first uint64) {
 	c.kept, c.emptied, c.trimmed = nil, map[string]int{}, first-1
 	for _, m := range manifests {
-		c.kept = append(c.kept, kept{m.Sequence, m.State.Position, m.State.Tables, m.Parts, m.State.Dropped})
+		c.kept = append(c.kept, kept{m.Sequence, m.State.Position, m.State.Tables, m.Parts, m.State.DroppedRows()})
 		c.emptied = m.Emptied
 	}
 	if c.emptied == nil {

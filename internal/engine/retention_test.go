@@ -55,6 +55,9 @@ func TestDroppingIsTheSameEveryTime(t *testing.T) {
 	for _, e := range engines {
 		defineShortLived(t, e)
 		for _, d := range [][]byte{
+			define("event", "segment_entered", obj{"name": "segment_entered", "retention": "7d"}),
+			define("event", "segment_left", obj{"name": "segment_left", "retention": "7d"}),
+			define("segment", "lately", obj{"name": "lately", "where": `events.purchase.filter(e, e.amount < 20.0).within("1d").size() >= 1`}),
 			define("event", "journey_entered", obj{"name": "journey_entered", "retention": "7d"}),
 			define("event", "journey_finished", obj{"name": "journey_finished", "retention": "8d"}),
 			define("journey", "each", obj{"name": "each", "entry": obj{"event": "purchase", "where": "event.amount < 60", "key": "category"},

@@ -24,6 +24,12 @@ type Capture struct {
 	pendings []pendingsOf
 	later    map[deadline.Item]int64
 	were     map[string]*roaring.Bitmap
+	standing []standingOf
+}
+
+type standingOf struct {
+	segment uint32
+	standing
 }
 
 type pendingsOf struct {
@@ -54,6 +60,9 @@ func (s *State) Capture() *Capture {
 			m.Dropped[t.def.Name] = t.gone
 		}
 	}
+	if f := s.flipsKept; f.gone.Rows > 0 {
+		m.Flips = &FlipsDropped{f.gone, maps.Clone(f.of)}
+	}
 	for _, key := range slices.Sorted(maps.Keys(s.flows)) {
 		m.Flows = append(m.Flows, *s.flows[key])
 	}
@@ -71,6 +80,9 @@ func (s *State) Capture() *Capture {
 		if seg != nil && len(seg.pending.blocks.All()) > 0 {
 			c.pendings = append(c.pendings, pendingsOf{uint32(id), seg.pending.freeze()})
 		}
+		if seg != nil && seg.standing.count() > 0 {
+			c.standing = append(c.standing, standingOf{uint32(id), seg.standing.freeze()})
+		}
 	}
 	return c
 }
@@ -80,6 +92,9 @@ func (c *Capture) Entries() int {
 	n := c.inside.n + len(c.later) + len(c.m.Outbox)
 	for _, p := range c.pendings {
 		n += p.count()
+	}
+	for _, x := range c.standing {
+		n += x.count()
 	}
 	return n
 }
@@ -98,6 +113,9 @@ func (c *Capture) Manifest() *Manifest {
 		m.Enrolments = binary.AppendUvarint(m.Enrolments, uint64(e.handle))
 		m.Enrolments = binary.AppendUvarint(m.Enrolments, savedRef(e.trigger))
 		m.Enrolments = journey.AppendEnrolment(m.Enrolments, e.Enrolment)
+	}
+	for _, x := range c.standing {
+		m.Standing = x.append(m.Standing, x.segment)
 	}
 	for _, p := range c.pendings {
 		m.Pending = p.append(m.Pending, m.Now)

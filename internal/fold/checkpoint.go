@@ -39,12 +39,14 @@ type Manifest struct {
 	Seen     dedup.Bounds   `json:"seen"`
 
 	Dropped map[string]Dropped `json:"dropped,omitempty"` // by event type: what retention has taken
-	Were    map[string][]byte  `json:"were,omitempty"`    // by journey: who was inside by events that it has taken
+	Flips   *FlipsDropped      `json:"flips_dropped,omitempty"`
+	Were    map[string][]byte  `json:"were,omitempty"` // by journey: who was inside by events that it has taken
 
 	Flows      []FlowRun   `json:"flows,omitempty"`
 	Outbox     []savedSend `json:"outbox,omitempty"`
 	Missed     [][2]string `json:"missed,omitempty"` // objects that were looked for and not there
 	Enrolments []byte      `json:"enrolments,omitempty"`
+	Standing   []byte      `json:"standing,omitempty"`  // members whose entering is gone from the flips
 	Pending    []byte      `json:"pending,omitempty"`   // deadlines of segments
 	Deadlines  []byte      `json:"deadlines,omitempty"` // others, but for those of enrolments, which say themselves when they are due
 }
@@ -132,11 +134,12 @@ func (l *loader) table(name string) error {
 	if l.prepare != nil {
 		l.prepare(t)
 	}
+	dropped := l.m.DroppedRows()[name]
 	for k := 0; k*column.ChunkRows < rows; k++ {
 		if err := l.chunk(name, k, t.LoadChunk); err != nil {
 			return fmt.Errorf("table %q, chunk %d: %w", name, k, err)
 		}
-		if t.DroppedChunk(k) && (k+1)*column.ChunkRows > l.m.droppedRows(name) { // by an engine that is far ahead of this checkpoint
+		if t.DroppedChunk(k) && (k+1)*column.ChunkRows > dropped { // by an engine that is far ahead of this checkpoint
 			return fmt.Errorf("table %q, chunk %d: %w", name, k, column.ErrDropped)
 		}
 	}
@@ -232,10 +235,16 @@ func (l *loader) profiles() error {
 	return nil
 }
 
-// droppedRows is how many rows of a table retention had taken.
-func (m *Manifest) droppedRows(table string) int {
-	name, _ := strings.CutPrefix(table, "events/")
-	return int(m.Dropped[name].Rows)
+// DroppedRows is how many rows of each table retention had taken.
+func (m *Manifest) DroppedRows() map[string]int {
+	out := map[string]int{}
+	for name, d := range m.Dropped {
+		out["events/"+name] = int(d.Rows)
+	}
+	if m.Flips != nil {
+		out["flips"] = int(m.Flips.Rows)
+	}
+	return out
 }
 
 // drop lets go of what retention has taken: of chunks that are still whole in the store too.
@@ -246,11 +255,15 @@ func (l *loader) drop(table string) error {
 		return nil
 	}
 	t := l.s.typeNamed[name]
-	if d.Rows%column.ChunkRows != 0 || int(d.Rows) >= t.tab.Len() {
-		return fmt.Errorf("table %q: retention has taken %d of %d rows, which is no number of whole chunks", table, d.Rows, t.tab.Len())
-	}
 	t.gone = d
-	t.tab.Drop(int(d.Rows) / column.ChunkRows)
+	return d.dropFrom(t.tab)
+}
+
+func (d Dropped) dropFrom(t *column.Table) error {
+	if d.Rows%column.ChunkRows != 0 || int(d.Rows) >= t.Len() {
+		return fmt.Errorf("table %q: retention has taken %d of %d rows, which is no number of whole chunks", t.Name(), d.Rows, t.Len())
+	}
+	t.Drop(int(d.Rows) / column.ChunkRows)
 	return nil
 }
 
@@ -313,8 +326,18 @@ func (l *loader) attributes() error {
 
 func (l *loader) flips() error {
 	s, t := l.s, l.s.flips
+	if d := l.m.Flips; d != nil {
+		if err := d.dropFrom(t); err != nil {
+			return err
+		}
+		s.flipsKept.gone = d.Dropped
+		maps.Copy(s.flipsKept.of, d.Of)
+	}
+	if err := l.standing(); err != nil {
+		return err
+	}
 	rowOf, segmentOf, inOf := t.Column("row").Cursor(), t.Column("segment").Cursor(), t.Column("in").Cursor()
-	for i := range uint32(t.Len()) {
+	for i := s.flipsKept.gone.Rows; int(i) < t.Len(); i++ {
 		row, id := rowOf.Uint(i), segmentOf.Uint(i)
 		if int(id) >= len(s.segments) || int(row) >= s.ids.Rows() {
 			return fmt.Errorf("table \"flips\", row %d: segment %d or profile %d is not there", i, id, row)
@@ -470,6 +493,8 @@ func (l *loader) deadlines() error {
 				return errDeadlines
 			}
 			l.s.dropAgain(l.s.types[subject], at)
+		case dueFlips:
+			l.s.dropFlipsAt(at)
 		default:
 			return errDeadlines
 		}

@@ -303,7 +303,9 @@ func (s *State) prepareEvent(name string, body []byte) (func(), error) {
 	if err := s.checkRefs(d.Attributes); err != nil {
 		return nil, err
 	}
-	if t := s.typeNamed[name]; t != nil {
+	if t := s.typeNamed[name]; t == nil && slices.Contains(flipTypes, name) {
+		return s.prepareFlips(&d)
+	} else if t != nil {
 		if t.def.System {
 			return s.prepareSystemEvent(t, &d)
 		}

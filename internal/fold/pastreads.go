@@ -74,10 +74,13 @@ func (s *State) notedSince(seg *segment, row uint32) int64 {
 			if in, _ := s.flips.Column("in").Bool(i); in {
 				return s.flips.Column("t").Int(i)
 			}
-			break
+			return 0
 		}
 	}
-	return 0
+	if at, ok := s.now.segments[seg.id].standing.since(row); ok {
+		return at
+	}
+	return 0 // or retention has taken it
 }
 
 // pastStay is one enrolment as the events of it that are left, and the present state, tell.

@@ -69,6 +69,7 @@ type State struct {
 	segNamed        map[string]*segment
 	byRank          []*segment // in order of dependency
 	lastFlip        *column.Column
+	flipsKept       flipRetention
 	removedSegments map[uint32]string // names of segments that are gone, for their flips
 	journeys        journeys
 	flows           map[string]*FlowRun
@@ -106,6 +107,7 @@ func New() *State {
 		defs:            map[DefKey]*Definition{},
 		segNamed:        map[string]*segment{},
 		removedSegments: map[uint32]string{},
+		flipsKept:       flipRetention{set: map[string]string{}, of: map[uint32]Dropped{}},
 		lastFlip:        column.NewVector(column.Uint32),
 		flows:           map[string]*FlowRun{},
 		seen:            newSeen(),
