@@ -15,8 +15,8 @@ import (
 
 // checkpointer writes the state in pieces that ride along with commits:
 //
-//  1. a table's chunk is sealed (written once, for ever) soon after it is full: one a commit, and as many bytes as the commit's
-//     batch has, which is several times what the batch adds, so that sealing keeps up with batches of any size;
+//  1. a table's chunk is sealed (written once, for ever) soon after it is full: of each table one a commit, and as many bytes as
+//     the commit's batch has, which is more than the batch adds to it, so that sealing keeps up with batches of any size;
 //  2. when enough log has come since the last checkpoint, the state is frozen as of one batch (fold.Capture). A goroutine
 //     encodes every table's partial last chunk and the manifest from that copy, and what it made rides along with later commits
 //     in slices; the last one has the manifest's own key, which makes the checkpoint count. What is small is encoded and
@@ -88,13 +88,14 @@ func (c *checkpointer) done() {
 	c.after = nil
 }
 
-// sealNext encodes full chunks that are not in the store yet, until they are enough bytes. all says that none is left.
+// sealNext encodes full chunks that are not in the store yet, of each table until they are enough bytes. all says that none is
+// left. (With one limit for all tables together, events that journeys made of events came faster than they were sealed, no
+// checkpoint could begin, and the log was never trimmed.)
 func (c *checkpointer) sealNext(e *Engine, enough int) (side []change, all bool) {
-	size := 0
 	all = true
 	counts := map[string]int{}
 	for _, t := range e.state.Tables() {
-		k := c.sealed[t.Name()]
+		k, size := c.sealed[t.Name()], 0
 		for ; t.Full(k) && size < enough; k++ {
 			for _, x := range e.chunk(t, k, 0) {
 				x.gap = t.DroppedChunk(k) // another engine wrote it with the cells that its checkpoints refer to
