@@ -56,10 +56,10 @@ func (e *PastError) Error() string {
 }
 
 // DroppedError is a question about the past ([Client.TrueAt], [Client.KnownAt]) that looks for events which were there then and
-// were dropped since, by the Retention of their type. Times are in UTC.
+// were dropped since, by the Retention of their type; or one for flips ([Segments.Flips], [Segments.Sizes]). Times are in UTC.
 type DroppedError struct {
 	Question  string    // who looks for them, as `segment "lapsed"`
-	At        time.Time // the instant that is asked about
+	At        time.Time // the instant that is asked about; of flips the clock's
 	Event     string    // the type of event
 	From      time.Time // it looks for events from here on; the zero time is all
 	Before    time.Time // events before may be gone

@@ -2,6 +2,7 @@ package cdp
 
 import (
 	"context"
+	"fmt"
 	"iter"
 	"time"
 
@@ -49,6 +50,9 @@ type FlipOptions struct {
 // The order is that in which they were noticed. Time is the instant itself, which for the cause "time" can be earlier than
 // that of the flip before, as when nothing ran at the time. So go on by After, not by Since.
 //
+// Where flips of the segment that belong to the answer were dropped, by the Retention of segment_entered and segment_left, the
+// error is a *DroppedError, and nothing else comes: go on After a later position, or ask Since its Before.
+//
 // Flips are read in pages, so a long loop never holds up intake.
 func (s Segments) Flips(ctx context.Context, name string, opt *FlipOptions) iter.Seq2[Flip, error] {
 	return func(yield func(Flip, error) bool) {
@@ -57,6 +61,9 @@ func (s Segments) Flips(ctx context.Context, name string, opt *FlipOptions) iter
 			o = *opt
 		}
 		log, err := s.flipLog(ctx, "segments.flips", name)
+		if err == nil {
+			err = s.flipsMissing(name, log.Missing(uint32(min(o.After, 1<<32-1)), bound(o.Since)))
+		}
 		for n, more := 0, true; err == nil && more; {
 			var page []Flip
 			if page, more, err = s.flipPage(ctx, log, &o); err != nil {
@@ -72,6 +79,11 @@ func (s Segments) Flips(ctx context.Context, name string, opt *FlipOptions) iter
 			yield(Flip{}, err)
 		}
 	}
+}
+
+// flipsMissing is the error of a question that looks for flips which are gone; nil when it does not.
+func (s Segments) flipsMissing(name string, m *fold.Missing) error {
+	return Past{at: s.c.Now().UTC()}.missing(fmt.Sprintf("the flips of segment %q", name), m)
 }
 
 // flipPage reads the next flips, and moves o.After behind them.

@@ -167,7 +167,7 @@ func (j Journeys) Inside(ctx context.Context, name string) ([]JourneyState, erro
 
 func journeyState(s *fold.State, e fold.EnrolmentView) JourneyState {
 	return JourneyState{UserID: s.UserIDOf(e.Row), AnonymousID: s.AnonymousIDOf(e.Row), Journey: e.Journey, Version: int(e.Version),
-		Node: e.Node, Key: e.Key, Entered: utc(e.Entered), Since: utcOrZero(e.Reached), Due: utcOrZero(e.Due)}
+		Node: e.Node, Key: e.Key, Entered: utcOrZero(e.Entered), Since: utcOrZero(e.Reached), Due: utcOrZero(e.Due)}
 }
 
 // knowsChannels refuses a journey that sends over a channel nobody gave: the fold cannot know, channels are Go values.

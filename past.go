@@ -115,7 +115,7 @@ func (p Past) Members(ctx context.Context, segment string) iter.Seq2[Profile, er
 			if !s.Ask(segment) {
 				return notFound("segment", segment)
 			}
-			if err := p.missingForAll(live, segment); err != nil {
+			if err := p.missingForProfile(live, segment); err != nil {
 				return err
 			}
 			s.AskAll()
@@ -130,7 +130,13 @@ func (p Past) Members(ctx context.Context, segment string) iter.Seq2[Profile, er
 		profiles(ctx, func(read func(*fold.State)) error {
 			p.everybody.mu.Lock()
 			defer p.everybody.mu.Unlock()
-			return p.c.engine.View(func(*fold.State) { read(past.State()) })
+			var failed error
+			err := p.c.engine.View(func(*fold.State) {
+				if _, failed = past.Step(); failed == nil {
+					read(past.State())
+				}
+			})
+			return cmp.Or(err, failed)
 		}, rows, yield)
 	}
 }
@@ -181,7 +187,7 @@ func (p Past) Profile(ctx context.Context, userID string) (Profile, error) {
 // the person was in, by today's conditions; since when is what was noted then, and the zero time where nothing was: for
 // TrueAt, and where the condition was another. Journeys are those the person was inside; at which node is not kept.
 func (p Past) Find(ctx context.Context, kind, id string) (out Profile, err error) {
-	err = p.person(ctx, "past.find", kind, id, func(live *fold.State) error { return p.missingForAll(live) },
+	err = p.person(ctx, "past.find", kind, id, func(live *fold.State) error { return p.missingForProfile(live) },
 		func(s *fold.State, row uint32) { out = readProfile(s, row) })
 	return out, err
 }
@@ -192,7 +198,7 @@ func (p Past) Timeline(ctx context.Context, id string, opt *TimelineOptions) (ou
 	err = p.person(ctx, "past.timeline", o.Kind, id, func(live *fold.State) error {
 		types := o.Only
 		if len(types) == 0 {
-			types = live.PublicTypes()
+			types = live.TimelineTypes()
 		}
 		return p.missing("the timeline", live.MissingForEvents(types, math.MinInt64, p.instant.At))
 	}, func(s *fold.State, row uint32) { out = readTimeline(s, row, o) })
@@ -240,14 +246,19 @@ func (p Past) missing(what string, m *fold.Missing) error {
 	return e
 }
 
-// missingForAll is missing for all segments, which profiles name; those named first come first.
-func (p Past) missingForAll(s *fold.State, first ...string) error {
+// missingForProfile is missing for what profiles say: all segments, those named first come first, and journeys.
+func (p Past) missingForProfile(s *fold.State, first ...string) error {
 	for _, name := range append(first, s.SegmentNames()...) {
 		if err := p.missing(fmt.Sprintf("segment %q", name), s.MissingFor(name, p.instant.At)); err != nil {
 			return err
 		}
 	}
-	return nil
+	if p.instant.Known { // else since when is not told
+		if err := p.missing("who was in which segment since when", s.MissingForEvents([]string{fold.SegmentEntered}, math.MinInt64, p.instant.At)); err != nil {
+			return err
+		}
+	}
+	return p.missing("who was inside which journey", s.MissingForStays(p.instant.At))
 }
 
 // person reads one person's past state, which is derived and read under one lock. allowed says what the question misses.

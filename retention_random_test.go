@@ -449,38 +449,43 @@ func (l *eventList) misses(name string, reach time.Duration, at time.Time) bool 
 // checkCopies opens what a process would find that was gone at this moment: the newest checkpoint and the log behind it, then the
 // same when that checkpoint is damaged.
 func (l *eventList) checkCopies() {
-	keys, err := keyspace.For("main")
-	require.NoError(l.t, err)
-	first, last := keys.Checkpoints()
 	for _, damaged := range []bool{false, true} {
-		st := memstore.New()
-		require.NoError(l.t, l.st.View(l.t.Context(), func(from store.Reader) error {
-			return st.Update(context.Background(), func(to store.Writer) error {
-				var newest, value []byte
-				for p, err := range from.Scan(nil, nil) {
-					if err != nil {
-						return err
-					}
-					if err := to.Put(p.Key, p.Value); err != nil {
-						return err
-					}
-					if bytes.Compare(p.Key, first) >= 0 && bytes.Compare(p.Key, last) < 0 {
-						newest, value = slices.Clone(p.Key), slices.Clone(p.Value)
-					}
-				}
-				require.NotEmpty(l.t, newest, "there is no checkpoint yet")
-				if damaged {
-					value[len(value)/2] ^= 0x10
-					return to.Put(newest, value)
-				}
-				return nil
-			})
-		}))
-		c := l.opened(st)
+		c := l.opened(storeCopy(l.t, l.st, damaged))
 		l.checkCounts(c)
 		l.checkAll(c)
 		require.NoError(l.t, c.Close())
 	}
+}
+
+// storeCopy is a store as it is at this moment; damaged says that the newest checkpoint is.
+func storeCopy(t *testing.T, st store.Store, damaged bool) store.Store {
+	keys, err := keyspace.For("main")
+	require.NoError(t, err)
+	first, last := keys.Checkpoints()
+	out := memstore.New()
+	require.NoError(t, st.View(t.Context(), func(from store.Reader) error {
+		return out.Update(context.Background(), func(to store.Writer) error {
+			var newest, value []byte
+			for p, err := range from.Scan(nil, nil) {
+				if err != nil {
+					return err
+				}
+				if err := to.Put(p.Key, p.Value); err != nil {
+					return err
+				}
+				if bytes.Compare(p.Key, first) >= 0 && bytes.Compare(p.Key, last) < 0 {
+					newest, value = slices.Clone(p.Key), slices.Clone(p.Value)
+				}
+			}
+			require.NotEmpty(t, newest, "there is no checkpoint yet")
+			if damaged {
+				value[len(value)/2] ^= 0x10
+				return to.Put(newest, value)
+			}
+			return nil
+		})
+	}))
+	return out
 }
 
 // userIDs are the user ids of people, in order.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"slices"
 
 	"github.com/embedcdp/cdp/internal/fold"
 	"github.com/embedcdp/cdp/internal/record"
@@ -94,18 +95,41 @@ type Events struct{ c *Client }
 func (c *Client) Events() Events { return Events{c} }
 
 // Define declares an event type, or changes it: attributes may be added, required or given defaults; their types stay.
+//
+// Of a type that the platform writes itself ([Events.System]), the Retention can be set, and nothing else. Journeys and caps go by
+// some of these events, so they and a retention that is too short for them refuse each other: message_queued is kept for as long
+// as any cap counts, journey_exited and journey_finished for as long as any Reentry says. Who was in a journey without a key is
+// known also when journey_entered is gone; a Reentry of "once" for each key needs it for ever. What inbox_read says goes with
+// the message. Consent is kept for ever.
+//
+// Flips go in the same way, when both segment_entered and segment_left have a Retention; the longer one holds for both. Who is a
+// member now, and since when, stays known.
 func (e Events) Define(ctx context.Context, t EventType) error {
 	return e.c.save(ctx, "events.define", fold.DefEvent, t.Name, t)
 }
 
-// Get returns an event type, with what it has learned.
+// Get returns an event type, with what it has learned. It knows those that the platform writes itself too.
 func (e Events) Get(ctx context.Context, name string) (EventType, error) {
+	system, err := e.System(ctx)
+	if i := slices.IndexFunc(system, func(t EventType) bool { return t.Name == name }); i >= 0 {
+		return system[i], nil
+	}
+	if err != nil {
+		return EventType{}, err
+	}
 	return get[EventType](ctx, e.c, "events.get", fold.DefEvent, name)
 }
 
 // List returns all event types by name, without those the platform writes itself.
 func (e Events) List(ctx context.Context) ([]EventType, error) {
-	return list[EventType](ctx, e.c, "events.list", fold.DefEvent)
+	system, err := e.System(ctx)
+	if err != nil {
+		return nil, err
+	}
+	all, err := list[EventType](ctx, e.c, "events.list", fold.DefEvent)
+	return slices.DeleteFunc(all, func(t EventType) bool {
+		return t.Name == fold.SegmentEntered || t.Name == fold.SegmentLeft || slices.ContainsFunc(system, func(s EventType) bool { return s.Name == t.Name })
+	}), err
 }
 
 // System returns the event types that the platform writes itself: what happens to a customer in segments, journeys and
@@ -114,7 +138,7 @@ func (e Events) System(ctx context.Context) ([]EventType, error) {
 	var out []EventType
 	err := e.c.read(ctx, "events.system", func(s *fold.State) {
 		for _, t := range s.SystemTypes() {
-			out = append(out, EventType{Name: t.Name, Attributes: publicSchema(t.Attributes)})
+			out = append(out, EventType{Name: t.Name, Attributes: publicSchema(t.Attributes), Retention: t.Retention})
 		}
 	})
 	return out, err

@@ -3,6 +3,7 @@ package cdp
 import (
 	"context"
 	"fmt"
+	"math"
 	"time"
 
 	"github.com/embedcdp/cdp/internal/fold"
@@ -12,8 +13,10 @@ import (
 
 // SizeOptions say over which time, and in which steps.
 type SizeOptions struct {
-	From, To time.Time // From <= t < To. Default: from the first flip, up to now, which a later To becomes too
-	By       Interval  // calendar units in the portal's time zone. Default: Daily
+	// From <= t < To. Default: from the first flip, or behind the last one that retention has taken, up to now, which a later To
+	// becomes too
+	From, To time.Time
+	By       Interval // calendar units in the portal's time zone. Default: Daily
 }
 
 // SizesReport is how a segment grew and shrank.
@@ -36,6 +39,8 @@ type SizeBucket struct {
 // when the segment was first saved, and does not learn of events that came later. [Client.KnownAt] just before the end of a bucket
 // counts the same as long as the condition has not changed; [Client.TrueAt] counts what today's condition finds by all
 // that is known now.
+//
+// Flips that were dropped ([Events.Define]) leave how many members there were behind them. A From before that is a *DroppedError.
 func (s Segments) Sizes(ctx context.Context, name string, opt *SizeOptions) (out SizesReport, err error) {
 	o := SizeOptions{}
 	if opt != nil {
@@ -58,12 +63,22 @@ func (s Segments) Sizes(ctx context.Context, name string, opt *SizeOptions) (out
 	if !o.To.IsZero() {
 		q.Range.To = min(q.Range.To, bound(o.To))
 	}
+	before, left, dropped := 0, int64(0), false
+	if err := s.c.engine.Compute(func() { before, left, dropped = log.Before() }); err != nil {
+		return out, err
+	}
+	if dropped && o.From.IsZero() {
+		o.From = utc(left)
+	}
+	if err := s.flipsMissing(name, log.Missing(0, bound(o.From))); err != nil {
+		return out, err
+	}
 	if q.Range.From = bound(o.From); !o.From.IsZero() && q.Range.From >= q.Range.To {
 		return out, &InvalidError{What: "SizeOptions", Reason: fmt.Sprintf("hold no time: from %s to %s", o.From.Format(time.RFC3339), utc(q.Range.To).Format(time.RFC3339))}
 	}
 	var res *insight.SizesResult
 	var problem error
-	if err := s.c.engine.Compute(func() { res, problem = sizes(log, q, o.From.IsZero()) }); err != nil {
+	if err := s.c.engine.Compute(func() { res, problem = sizes(log, before, q, o.From.IsZero()) }); err != nil {
 		return out, err
 	}
 	if problem != nil {
@@ -77,7 +92,7 @@ func (s Segments) Sizes(ctx context.Context, name string, opt *SizeOptions) (out
 }
 
 // sizes adds up the flips; where no start was asked for, it is the earliest of them.
-func sizes(log fold.FlipLog, q insight.Sizes, fromFirst bool) (*insight.SizesResult, error) {
+func sizes(log fold.FlipLog, before int, q insight.Sizes, fromFirst bool) (*insight.SizesResult, error) {
 	if fromFirst {
 		q.Range.From = q.Range.To
 		for f := range log.From(0) {
@@ -88,6 +103,11 @@ func sizes(log fold.FlipLog, q insight.Sizes, fromFirst bool) (*insight.SizesRes
 		}
 	}
 	return q.Run(func(yield func(int64, bool) bool) {
+		for range before {
+			if !yield(math.MinInt64, true) {
+				return
+			}
+		}
 		for f := range log.From(0) {
 			if !yield(f.At, f.In) {
 				return

@@ -227,7 +227,7 @@ func TestLoadErrorsNameThePlace(t *testing.T) {
 		require.ErrorContains(t, err, text)
 		require.Empty(t, fresh.Columns())
 	}
-	require.ErrorContains(t, New("ev").LoadChunk(sealed([]byte("\x04\x02ev\x00\x02\x00"))), "format 4, and formats 1 to 3 are known")
+	require.ErrorContains(t, New("ev").LoadChunk(sealed([]byte("\x05\x02ev\x00\x02\x00"))), "format 5, and formats 1 to 4 are known")
 
 	// The third format, where every checksum fits and what is listed does not.
 	listed := func(directory string, blocks ...string) []byte {

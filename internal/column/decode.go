@@ -16,7 +16,7 @@ var ErrDamaged = errors.New("the chunk is damaged")
 // loaded in order from 0, and none follows a partial one. b is not kept. After an error the table is as it was.
 //
 // Of a full chunk of a table with a source, only the directory and the strings that are new to dictionaries are read: the
-// cells are checked and decoded when a getter needs them.
+// cells are checked and decoded when a getter needs them. A chunk whose rows were dropped before it was written is DroppedChunk.
 func (t *Table) LoadChunk(b []byte) error {
 	if t.frozen {
 		return fmt.Errorf("column: table %s is a frozen copy: load into the original", t.name)
@@ -34,6 +34,10 @@ func (t *Table) LoadChunk(b []byte) error {
 	ext.makeRoom(ext.rows + uint32(rows))
 	r.room = ext.roomIn(k)
 	full := rows == ChunkRows
+	if version == formatDropped && !full {
+		r.failf("it has %d rows and says that they were dropped: only full chunks are", rows)
+		return r.err
+	}
 
 	staged := make([]stagedColumn, 0, min(columns, len(r.b)))
 	seen := map[string]bool{}
@@ -85,6 +89,11 @@ func (t *Table) LoadChunk(b []byte) error {
 		}
 		t.seal(version == 1)
 	}
+	if version == formatDropped {
+		for _, c := range t.columns {
+			c.chunks[k].dropped = true
+		}
+	}
 	return nil
 }
 
@@ -114,7 +123,7 @@ func (r *reader) open(b []byte) (version byte) {
 	switch version = r.version; version {
 	case 1:
 		r.open1(b)
-	case 2, formatVersion:
+	case 2, formatVersion, formatDropped:
 		n := r.uvarint()
 		if n > uint64(len(r.b)) {
 			r.failf("%d bytes are left where %d are needed", len(r.b), n)
@@ -130,7 +139,7 @@ func (r *reader) open(b []byte) (version byte) {
 			r.b, r.blocks = dir, r.b
 		}
 	default:
-		r.failf("format %d, and formats 1 to %d are known (a newer program may have written it)", version, formatVersion)
+		r.failf("format %d, and formats 1 to %d are known (a newer program may have written it)", version, formatDropped)
 	}
 	return version
 }
@@ -308,6 +317,9 @@ func (r *reader) listedCells(l listing, codes int) (p page) {
 func (r *reader) openSealed(chunk []byte, k int) (columns int) {
 	version := r.open(chunk)
 	number, rows, columns := r.head()
+	if r.err == nil && version == formatDropped {
+		r.err = ErrDropped // written anew since the table was loaded
+	}
 	if r.err == nil && (version == 1 || number != k || rows != ChunkRows) {
 		r.failf("it is chunk %d with %d rows in format %d, and was chunk %d with %d", number, rows, version, k, ChunkRows)
 	}

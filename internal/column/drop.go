@@ -2,13 +2,14 @@ package column
 
 import "errors"
 
-// ErrDropped is wrapped by a LoadError about a chunk that is in the store no more, because its rows were dropped on purpose.
-// The source of a table says so.
+// ErrDropped is wrapped by a LoadError about a chunk whose rows were dropped on purpose: the source has it no more, or without its
+// cells.
 var ErrDropped = errors.New("its rows were dropped")
 
 // Drop lets go of the cells of the first n chunks, which are sealed: every cell of theirs is absent from now on. Rows keep
 // their numbers, and dictionaries their strings. Frozen copies made before keep the chunks they have. Encoded again, such a
-// chunk is a few bytes a column and the strings that it was the first to have, so that later chunks can be loaded after it.
+// chunk is a few bytes a column and the strings that it was the first to have, so that later chunks can be loaded after it. It says
+// that it was dropped.
 func (t *Table) Drop(n int) {
 	t.mustGrow()
 	if n > t.sealed {
@@ -24,6 +25,11 @@ func (t *Table) Drop(n int) {
 	}
 }
 
+// DroppedChunk says whether chunk k has no cells any more, because of Drop, or of that before it was written and loaded.
+func (t *Table) DroppedChunk(k int) bool {
+	return len(t.columns) > 0 && k < len(t.columns[0].chunks) && t.columns[0].chunks[k].dropped
+}
+
 // dropChunks puts chunks without cells in place of the first n, and appends those that were there to old. Frozen copies
 // have the list of chunks, so it is copied.
 func (c *Column) dropChunks(n int, old []*slot) []*slot {
@@ -34,7 +40,11 @@ func (c *Column) dropChunks(n int, old []*slot) []*slot {
 	if from >= n {
 		return old
 	}
-	old = append(old, c.chunks[from:n]...)
+	for _, s := range c.chunks[from:n] {
+		if !s.dropped { // those may be shared
+			old = append(old, s)
+		}
+	}
 	c.chunks = append([]*slot(nil), c.chunks...)
 	for k := from; k < n; k++ {
 		entries := c.chunks[k].entries

@@ -153,3 +153,56 @@ func TestDropVector(t *testing.T) {
 	require.Equal(t, uint32(9), g.Uint(3))
 	require.Zero(t, g.Uint(4))
 }
+
+// A table that was loaded before a chunk was written anew without its cells gets an error when it reads them, whichever way,
+// and never takes them for absent. Who loads the chunk as it is now is told.
+func TestDropByAnotherWriter(t *testing.T) {
+	var kept shelf
+	tb := New("events")
+	tb.SetSource(NewCache(0), kept.read)
+	tb.Add("text", Dict)
+	tb.Add("n", Int64)
+	tb.Add("b", Bytes)
+	for range 3*ChunkRows + 1 {
+		appendDropRow(tb)
+	}
+	kept.store(tb)
+	behind := New("events")
+	behind.SetSource(NewCache(0), kept.read)
+	for k := range 3 {
+		require.NoError(t, behind.LoadChunk(kept.chunks[k]))
+	}
+	requireDropped(t, behind, 0)
+	tb.Drop(2)
+	for k := range 2 {
+		kept.chunks[k] = tb.EncodeChunk(nil, k)
+	}
+	n, b, columns := behind.Column("n"), behind.Column("b"), behind.Columns()
+	for name, read := range map[string]func(){
+		"cell":   func() { n.Int(ChunkRows + 5) },
+		"string": func() { behind.Column("text").Str(7) },
+		"bytes":  func() { b.Bytes(7) },
+		"cells":  func() { behind.Cells(7, columns, nil) },
+		"chunk":  func() { n.Ints(1) },
+		"cursor": func() { c := b.Cursor(); c.Bytes(9) },
+	} {
+		err := func() (err error) { defer Recover(&err); read(); return nil }()
+		require.ErrorIs(t, err, ErrDropped, name)
+		require.NotErrorIs(t, err, ErrDamaged, name)
+	}
+	require.Equal(t, int64(2*ChunkRows*7-1000), n.Int(2*ChunkRows))
+	again := New("events")
+	for k := range 3 {
+		require.NoError(t, again.LoadChunk(kept.chunks[k]))
+		require.Equal(t, k < 2, again.DroppedChunk(k))
+		require.False(t, behind.DroppedChunk(k))
+	}
+	require.False(t, again.DroppedChunk(3))
+
+	few := New("events")
+	few.Add("n", Int64)
+	few.Append()
+	part := few.EncodeChunk(nil, 0) // all of it is the directory
+	part[0] = formatDropped
+	require.ErrorContains(t, New("events").LoadChunk(sealed(part[:len(part)-4])), "1 rows and says that they were dropped: only full chunks are")
+}

@@ -33,7 +33,13 @@ import (
 //
 // Version 2 had one checksum for a block, and none of the marks by which single cells are found: it is read by the same code,
 // with longer ways. Version 1 had no directory: see format1.go.
-const formatVersion = 3
+//
+// Version 4 is version 3 of a full chunk whose rows were dropped (drop.go): it has no cells. So whoever reads it again in place of
+// the chunk that it was knows that they are gone, and takes none for absent.
+const (
+	formatVersion = 3
+	formatDropped = 4
+)
 
 // pieceSize is how many bytes have a checksum of their own.
 const pieceSize = 1024
@@ -81,11 +87,19 @@ func (t *Table) EncodeChunk(dst []byte, k int) []byte {
 		}
 	}
 	start := len(dst)
-	dst = append(dst, formatVersion)
+	dst = append(dst, t.versionOf(k))
 	dst = binary.AppendUvarint(dst, uint64(len(e.dir)))
 	dst = append(dst, e.dir...)
 	dst = binary.LittleEndian.AppendUint32(dst, crc32.Checksum(dst[start:], castagnoli))
 	return append(dst, e.blocks...)
+}
+
+// versionOf is the version by which chunk k is encoded.
+func (t *Table) versionOf(k int) byte {
+	if t.DroppedChunk(k) {
+		return formatDropped
+	}
+	return formatVersion
 }
 
 // encoder holds the directory and the blocks so far, and of one column the present rows and their values as integers.

@@ -140,7 +140,7 @@ type slot struct {
 	page atomic.Pointer[page] // nil: to be had from the cache, or read from the table's source
 	stats
 	fixed   bool   // never dropped: it was read from a format without a directory
-	dropped bool   // its rows were let go (Table.Drop)
+	dropped bool   // its rows were let go (Table.Drop), now or before it was loaded
 	entries uint32 // Dict: entries there were at the end of this chunk
 	epoch   uint64
 	ranked  atomic.Pointer[ranked] // of a vector's chunk that a frozen copy sees; nil before anybody asked

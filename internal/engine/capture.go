@@ -46,7 +46,7 @@ type kept struct {
 	position uint64
 	tables   map[string]int // rows of each
 	parts    int            // of the manifest
-	dropped  map[string]fold.Dropped
+	dropped  map[string]int // rows that retention had taken, by table
 }
 
 // made is a checkpoint, encoded: what goes before the manifest's own key, and that.
@@ -127,7 +127,7 @@ func (e *Engine) encode(captured *fold.Capture, sequence uint64, emptied map[str
 		}
 	}
 	state := captured.Manifest()
-	m.position, m.dropped = state.Position, state.Dropped
+	m.position, m.dropped = state.Position, state.DroppedRows()
 	b := marshal(manifest{Sequence: sequence, State: state, Emptied: emptied})
 	if len(b) > partBytes {
 		for ; len(b) > 0; m.parts++ {

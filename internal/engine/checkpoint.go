@@ -5,8 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"strings"
-	"sync/atomic"
 
 	"github.com/embedcdp/cdp/internal/column"
 	"github.com/embedcdp/cdp/internal/fold"
@@ -18,8 +16,9 @@ import (
 // checkpointer writes the state in pieces that ride along with commits:
 //
 //  1. a table's chunk is sealed (written once, for ever) some time after it is full: with a commit after every lookEvery events and
-//     flips at least one, and as many bytes as its batch has. That is several times what came meanwhile, so that sealing keeps up with
-//     batches of any size; and the one deadline of a quiet second does not write what a segment's thousands of flips have left;
+//     flips, of each table at least one, and as many bytes as the commit's batch has. That is more than what came meanwhile, so
+//     that sealing keeps up with batches of any size; and the one deadline of a quiet second does not write what a segment's
+//     thousands of flips have left;
 //  2. when enough log has come since the last checkpoint, the state is frozen as of one batch (fold.Capture). A goroutine
 //     encodes every table's partial last chunk and the manifest from that copy, and what it made rides along with later commits
 //     in slices; the last one has the manifest's own key, which makes the checkpoint count. What is small is encoded and
@@ -90,17 +89,18 @@ func (c *checkpointer) done() {
 	c.after = nil
 }
 
-// sealNext encodes full chunks that are not in the store yet, until they are enough bytes. all says that none is left.
+// sealNext encodes full chunks that are not in the store yet, of each table until they are enough bytes. all says that none is
+// left. (With one limit for all tables together, events that journeys made of events came faster than they were sealed, no
+// checkpoint could begin, and the log was never trimmed.)
 func (c *checkpointer) sealNext(e *Engine, enough int) (side []change, all bool) {
-	size := 0
 	all = true
 	counts := map[string]int{}
 	for _, t := range e.state.Tables() {
-		k := c.sealed[t.Name()]
+		k, size := c.sealed[t.Name()], 0
 		for ; t.Full(k) && size < enough; k++ {
-			chunk := e.chunk(t, k, 0)
-			side = append(side, chunk...)
-			for _, x := range chunk {
+			for _, x := range e.chunk(t, k, 0) {
+				x.gap = t.DroppedChunk(k) // another engine wrote it with the cells that its checkpoints refer to
+				side = append(side, x)
 				size += len(x.value)
 			}
 		}
@@ -122,20 +122,7 @@ func (c *checkpointer) sealNext(e *Engine, enough int) (side []change, all bool)
 
 // setSource lets a table read its sealed chunks from the store again.
 func (e *Engine) setSource(t *column.Table) {
-	emptied := e.emptiedOf(t.Name())
-	t.SetSource(e.cache, func(k int, read func([]byte) error) error {
-		err := e.readChunk(e.idle, t.Name(), k, 0, read)
-		if k < int(emptied.Load()) { // what was read may be without its cells already
-			return column.ErrDropped
-		}
-		return err
-	})
-}
-
-// emptiedOf is how many chunks of a table have no cells in the store any more, or will not have in a moment.
-func (e *Engine) emptiedOf(table string) *atomic.Int64 {
-	n, _ := e.emptied.LoadOrStore(table, new(atomic.Int64))
-	return n.(*atomic.Int64)
+	t.SetSource(e.cache, func(k int, read func([]byte) error) error { return e.readChunk(e.idle, t.Name(), k, 0, read) })
 }
 
 // trim deletes a little of the log behind the older checkpoint.
@@ -153,9 +140,9 @@ func (c *checkpointer) trim(e *Engine) (side []change) {
 	return side
 }
 
-// empty writes a few chunks anew whose events both checkpoints say were dropped. What is left of them are the strings that they
+// empty writes a few chunks anew whose rows both checkpoints say were dropped. What is left of them are the strings that they
 // were the first to have. One that was written anew twice, after a crash, is the same. The log behind the checkpoints goes
-// first, so that no engine folds what needs these events.
+// first, so that no engine folds what needs these rows.
 func (c *checkpointer) empty(e *Engine) (side []change) {
 	if len(c.kept) < 2 || c.trimmed < c.kept[0].position {
 		return nil
@@ -165,15 +152,10 @@ func (c *checkpointer) empty(e *Engine) (side []change) {
 	n := 0
 	for _, t := range e.state.Tables() {
 		name := t.Name()
-		event, ok := strings.CutPrefix(name, "events/")
-		if !ok {
-			continue
-		}
-		to := min(int(dropped[event].Rows)/column.ChunkRows, c.emptied[name]+trimPerCommit-n)
+		to := min(dropped[name]/column.ChunkRows, c.emptied[name]+trimPerCommit-n)
 		if c.emptied[name] >= to {
 			continue
 		}
-		e.emptiedOf(name).Store(int64(to))
 		for k := c.emptied[name]; k < to; k++ {
 			side = append(append(side, e.deletePartsOf(name, k, 0)...), e.chunk(t, k, 0)...)
 			n++
@@ -266,7 +248,7 @@ func (e *Engine) load(ctx context.Context) error {
 	for {
 		newest := e.newest(ctx)
 		err := e.loadOnce(ctx)
-		if !errors.Is(err, ErrDamaged) || e.newest(ctx) == newest {
+		if !errors.Is(err, ErrDamaged) && !errors.Is(err, column.ErrDropped) || e.newest(ctx) == newest {
 			return err
 		}
 		if e.state != nil { // another engine has written a checkpoint meanwhile, and deleted what was read here
@@ -337,7 +319,7 @@ func (e *Engine) loadOnce(ctx context.Context) error {
 func (c *checkpointer) know(manifests []*manifest, first uint64) {
 	c.kept, c.emptied, c.trimmed = nil, map[string]int{}, first-1
 	for _, m := range manifests {
-		c.kept = append(c.kept, kept{m.Sequence, m.State.Position, m.State.Tables, m.Parts, m.State.Dropped})
+		c.kept = append(c.kept, kept{m.Sequence, m.State.Position, m.State.Tables, m.Parts, m.State.DroppedRows()})
 		c.emptied = m.Emptied
 	}
 	if c.emptied == nil {

@@ -71,7 +71,6 @@ type Engine struct {
 	state *fold.State
 
 	cache      *column.Cache // of the chunks of every table
-	emptied    sync.Map      // by table, how many of its chunks have no cells in the store any more: *atomic.Int64
 	checkpoint checkpointer
 	buf        []byte
 	background sync.WaitGroup
@@ -383,9 +382,9 @@ func (e *Engine) append(subs [][]byte) ([][]fold.Verdict, error) {
 		e.writing.Store(0)
 		if errors.Is(err, errLostRace) {
 			e.contended = true
-			if err = e.catchUp(e.idle, e.foldLocked); errors.Is(err, errTrimmed) {
+			if err = e.catchUp(e.idle, e.foldLocked); errors.Is(err, errTrimmed) || errors.Is(err, column.ErrDropped) {
 				e.mu.Lock()
-				if err = e.reload(); err != nil { // others were so far ahead that they have trimmed what is missing here
+				if err = e.reload(); err != nil { // others were so far ahead that they have trimmed what is missing here, or emptied chunks
 					e.fail(fmt.Errorf("%w: the state could not be loaded again: %w", ErrClosed, err))
 				}
 				e.mu.Unlock()

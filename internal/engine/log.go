@@ -62,10 +62,12 @@ func (e *Engine) checkFormat(ctx context.Context) error {
 	return nil
 }
 
-// change is one write beside the log: a nil value deletes. It is left out when its guard does not hold; nil always does.
+// change is one write beside the log: a nil value deletes. It is left out when its guard does not hold; nil always does. One that
+// only fills a gap is left out when there is something under the key.
 type change struct {
 	key, value []byte
 	guard      *guard
+	gap        bool
 }
 
 func put(w store.Writer, side []change) error {
@@ -82,6 +84,13 @@ func put(w store.Writer, side []change) error {
 		}
 		if !holds {
 			continue
+		}
+		if c.gap {
+			if _, err := w.Get(c.key); err == nil {
+				continue
+			} else if !errors.Is(err, store.ErrNotFound) {
+				return err
+			}
 		}
 		if c.value == nil {
 			err = w.Delete(c.key)

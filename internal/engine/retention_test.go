@@ -1,6 +1,7 @@
 package engine_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"testing"
@@ -53,6 +54,19 @@ func TestDroppingIsTheSameEveryTime(t *testing.T) {
 	engines := []*engine.Engine{even, unlucky, reopened, writer}
 	for _, e := range engines {
 		defineShortLived(t, e)
+		for _, d := range [][]byte{
+			define("event", "segment_entered", obj{"name": "segment_entered", "retention": "7d"}),
+			define("event", "segment_left", obj{"name": "segment_left", "retention": "7d"}),
+			define("segment", "lately", obj{"name": "lately", "where": `events.purchase.filter(e, e.amount < 20.0).within("1d").size() >= 1`}),
+			define("event", "journey_entered", obj{"name": "journey_entered", "retention": "7d"}),
+			define("event", "journey_finished", obj{"name": "journey_finished", "retention": "8d"}),
+			define("journey", "each", obj{"name": "each", "entry": obj{"event": "purchase", "where": "event.amount < 60", "key": "category"},
+				"nodes": []obj{{"id": "wait", "type": "delay", "for": "1d", "next": "end"}, {"id": "end", "type": "exit"}}}),
+		} {
+			v, err := e.Submit(context.Background(), d)
+			require.NoError(t, err)
+			require.Equal(t, fold.Accepted, v[0].Code, v[0].Reason)
+		}
 	}
 	failures := 0
 	for n := range 16 {
@@ -133,4 +147,129 @@ func TestDroppedUnderAQuestion(t *testing.T) {
 	require.ErrorContains(t, err, "table events/purchase chunk 0 column category cannot be read: its rows were dropped by the retention of events while a question was at work; ask again")
 	require.NoError(t, ask("category", 2*column.ChunkRows+5), "what is kept can be read")
 	require.NoError(t, e.Close())
+}
+
+// An engine that is behind another one on its store reads chunks that the other has emptied meanwhile: that is an error, and
+// absent cells are never taken for what was there. Once it has caught up it says what the other one says.
+func TestAnotherEngineDropsWhatIsRead(t *testing.T) {
+	w := newWorld(t, 3)
+	st := memstore.New()
+	a := small(t, st, w, -1)
+	defineShortLived(t, a)
+	track(t, a, w, 0, 2*column.ChunkRows+1000)
+	require.NoError(t, a.Close())
+	a, b := small(t, st, w, -1), small(t, st, w, 1)
+	category := func(i uint32) (out string, err error) {
+		err = b.View(func(s *fold.State) { out = s.EventAt("purchase", i).Attr("category").Str })
+		return out, err
+	}
+	began, err := category(5)
+	require.NoError(t, err)
+	require.NotEmpty(t, began)
+
+	w.now = w.now.Add(8 * 24 * time.Hour)
+	track(t, a, w, 20_000, 60_000)
+	require.Equal(t, 2*column.ChunkRows+1000, purchases(t, b), "it does not know of any of this")
+	for i := range uint32(2) {
+		_, err = category(i * column.ChunkRows)
+		require.ErrorIs(t, err, column.ErrDropped)
+		require.NotErrorIs(t, err, engine.ErrDamaged)
+	}
+	kept, err := category(2*column.ChunkRows + 5)
+	require.NoError(t, err)
+	require.NotEmpty(t, kept)
+	require.NoError(t, b.Tick(context.Background()))
+	again := mustOpen(t, copied(t, st), engine.Options{Portal: "p", Now: w.clock, CheckpointBytes: 1 << 40})
+	same(t, b, again, "caught up")
+	require.NoError(t, again.Close())
+	require.NoError(t, b.Close())
+	require.NoError(t, a.Close())
+}
+
+// An engine that was idle drops events before it knows that their chunks are in the store. It leaves them as they are: another
+// one's checkpoint may be from before the drop.
+func TestChunksThatOthersWroteStay(t *testing.T) {
+	w := newWorld(t, 3)
+	st := memstore.New()
+	a := mustOpen(t, st, engine.Options{Portal: "p", Now: w.clock, CheckpointBytes: 1_500_000})
+	idle := mustOpen(t, st, engine.Options{Portal: "p", Now: w.clock, CheckpointBytes: 1 << 40})
+	defineShortLived(t, a)
+	require.NoError(t, idle.Tick(context.Background())) // it knows that it is not alone
+	track(t, a, w, 0, 3*column.ChunkRows+1000)
+	kept, _ := checkpoints(t, st)
+	require.Len(t, kept, 1)
+	stored := func() (out [][]byte) {
+		keys, err := keyspace.For("p")
+		require.NoError(t, err)
+		require.NoError(t, st.View(context.Background(), func(r store.Reader) error {
+			for k := range uint32(3) {
+				b, err := r.Get(keys.Block("events/purchase", k, 0))
+				require.NoError(t, err)
+				out = append(out, bytes.Clone(b))
+			}
+			return nil
+		}))
+		return out
+	}
+	full := stored()
+	w.now = w.now.Add(8 * 24 * time.Hour)
+	track(t, idle, w, 30_000, 35_000)
+	require.Equal(t, 6000, purchases(t, idle))
+	require.Equal(t, full, stored())
+	again := mustOpen(t, copied(t, st), engine.Options{Portal: "p", Now: w.clock, CheckpointBytes: 1 << 40})
+	same(t, idle, again, "from a checkpoint before the drop")
+	require.NoError(t, again.Close())
+	require.NoError(t, idle.Close())
+	require.NoError(t, a.Close())
+}
+
+// pausing is a store of which a view that was prepared for runs something when it has ended.
+type pausing struct {
+	store.Store
+	after func()
+}
+
+func (p *pausing) View(ctx context.Context, fn func(store.Reader) error) error {
+	err := p.Store.View(ctx, fn)
+	if after := p.after; after != nil {
+		p.after = nil
+		after()
+	}
+	return err
+}
+
+// An engine has read the log that it is behind, when another one empties the chunks that folding it needs: it loads its state
+// anew.
+func TestChunksEmptiedWhileCatchingUp(t *testing.T) {
+	w := newWorld(t, 3)
+	inner := memstore.New()
+	a := small(t, inner, w, -1)
+	defineShortLived(t, a)
+	track(t, a, w, 0, 2*column.ChunkRows+1000)
+	require.NoError(t, a.Close())
+	st := &pausing{Store: inner}
+	a, b := small(t, inner, w, -1), small(t, st, w, 1)
+	track(t, a, w, 20_000, 20_001)
+	require.NoError(t, b.Tick(context.Background())) // it knows that it is not alone
+	track(t, a, w, 20_001, 20_002)
+	require.NoError(t, b.Tick(context.Background()))
+
+	w.now = w.now.Add(8 * 24 * time.Hour)
+	track(t, a, w, 20_002, 20_003)
+	require.Equal(t, 1003, purchases(t, a))
+	views := 0
+	st.after = func() { // the log's end is looked at
+		st.after = func() { // the log is read
+			views++
+			track(t, a, w, 20_003, 60_000)
+		}
+	}
+	require.NoError(t, b.Tick(context.Background()))
+	require.Equal(t, 1, views)
+	require.NoError(t, b.Tick(context.Background()))
+	again := mustOpen(t, copied(t, st), engine.Options{Portal: "p", Now: w.clock, CheckpointBytes: 1 << 40})
+	same(t, b, again, "caught up")
+	require.NoError(t, again.Close())
+	require.NoError(t, b.Close())
+	require.NoError(t, a.Close())
 }

@@ -6,6 +6,8 @@ import (
 	"maps"
 	"slices"
 
+	"github.com/RoaringBitmap/roaring/v2"
+
 	"github.com/embedcdp/cdp/internal/column"
 	"github.com/embedcdp/cdp/internal/deadline"
 	"github.com/embedcdp/cdp/internal/journey"
@@ -21,6 +23,13 @@ type Capture struct {
 	inside   enrolments
 	pendings []pendingsOf
 	later    map[deadline.Item]int64
+	were     map[string]*roaring.Bitmap
+	standing []standingOf
+}
+
+type standingOf struct {
+	segment uint32
+	standing
 }
 
 type pendingsOf struct {
@@ -35,7 +44,10 @@ func (s *State) Capture() *Capture {
 	seen, _ := s.seen.wait() // an error was seen by Ready
 	m := &Manifest{Version: Version, Position: s.Position, Now: s.Now, Digest: s.Digest, Sequence: s.Sequence,
 		Rows: s.ids.Rows(), Tables: map[string]int{}, Handles: s.journeys.handles, Seen: seen.Bounds()}
-	c := &Capture{m: m, inside: s.journeys.live.freeze(), later: maps.Clone(s.later)}
+	c := &Capture{m: m, inside: s.journeys.live.freeze(), later: maps.Clone(s.later), were: make(map[string]*roaring.Bitmap, len(s.journeys.were))}
+	for name, rows := range s.journeys.were {
+		c.were[name] = rows.Clone()
+	}
 	for _, t := range s.Tables() {
 		m.Tables[t.Name()] = t.Len()
 		c.Tables = append(c.Tables, t.Freeze())
@@ -47,6 +59,9 @@ func (s *State) Capture() *Capture {
 			}
 			m.Dropped[t.def.Name] = t.gone
 		}
+	}
+	if f := s.flipsKept; f.gone.Rows > 0 {
+		m.Flips = &FlipsDropped{f.gone, maps.Clone(f.of)}
 	}
 	for _, key := range slices.Sorted(maps.Keys(s.flows)) {
 		m.Flows = append(m.Flows, *s.flows[key])
@@ -65,6 +80,9 @@ func (s *State) Capture() *Capture {
 		if seg != nil && len(seg.pending.blocks.All()) > 0 {
 			c.pendings = append(c.pendings, pendingsOf{uint32(id), seg.pending.freeze()})
 		}
+		if seg != nil && seg.standing.count() > 0 {
+			c.standing = append(c.standing, standingOf{uint32(id), seg.standing.freeze()})
+		}
 	}
 	return c
 }
@@ -75,6 +93,9 @@ func (c *Capture) Entries() int {
 	for _, p := range c.pendings {
 		n += p.count()
 	}
+	for _, x := range c.standing {
+		n += x.count()
+	}
 	return n
 }
 
@@ -82,10 +103,19 @@ func (c *Capture) Entries() int {
 func (c *Capture) Manifest() *Manifest {
 	m := c.m
 	slices.SortFunc(m.Missed, func(a, b [2]string) int { return cmp.Or(cmp.Compare(a[0], b[0]), cmp.Compare(a[1], b[1])) })
+	for name, rows := range c.were {
+		if m.Were == nil {
+			m.Were = map[string][]byte{}
+		}
+		m.Were[name], _ = rows.MarshalBinary() // it writes to memory
+	}
 	for e := range c.inside.all() {
 		m.Enrolments = binary.AppendUvarint(m.Enrolments, uint64(e.handle))
 		m.Enrolments = binary.AppendUvarint(m.Enrolments, savedRef(e.trigger))
 		m.Enrolments = journey.AppendEnrolment(m.Enrolments, e.Enrolment)
+	}
+	for _, x := range c.standing {
+		m.Standing = x.append(m.Standing, x.segment)
 	}
 	for _, p := range c.pendings {
 		m.Pending = p.append(m.Pending, m.Now)

@@ -14,6 +14,8 @@ import (
 	"sync"
 	"sync/atomic"
 
+	"github.com/RoaringBitmap/roaring/v2"
+
 	"github.com/embedcdp/cdp/internal/column"
 	"github.com/embedcdp/cdp/internal/dedup"
 	"github.com/embedcdp/cdp/internal/journey"
@@ -37,11 +39,14 @@ type Manifest struct {
 	Seen     dedup.Bounds   `json:"seen"`
 
 	Dropped map[string]Dropped `json:"dropped,omitempty"` // by event type: what retention has taken
+	Flips   *FlipsDropped      `json:"flips_dropped,omitempty"`
+	Were    map[string][]byte  `json:"were,omitempty"` // by journey: who was inside by events that it has taken
 
 	Flows      []FlowRun   `json:"flows,omitempty"`
 	Outbox     []savedSend `json:"outbox,omitempty"`
 	Missed     [][2]string `json:"missed,omitempty"` // objects that were looked for and not there
 	Enrolments []byte      `json:"enrolments,omitempty"`
+	Standing   []byte      `json:"standing,omitempty"`  // members whose entering is gone from the flips
 	Pending    []byte      `json:"pending,omitempty"`   // deadlines of segments
 	Deadlines  []byte      `json:"deadlines,omitempty"` // others, but for those of enrolments, which say themselves when they are due
 }
@@ -129,9 +134,13 @@ func (l *loader) table(name string) error {
 	if l.prepare != nil {
 		l.prepare(t)
 	}
+	dropped := l.m.DroppedRows()[name]
 	for k := 0; k*column.ChunkRows < rows; k++ {
 		if err := l.chunk(name, k, t.LoadChunk); err != nil {
 			return fmt.Errorf("table %q, chunk %d: %w", name, k, err)
+		}
+		if t.DroppedChunk(k) && (k+1)*column.ChunkRows > dropped { // by an engine that is far ahead of this checkpoint
+			return fmt.Errorf("table %q, chunk %d: %w", name, k, column.ErrDropped)
 		}
 	}
 	if t.Len() != rows {
@@ -226,6 +235,18 @@ func (l *loader) profiles() error {
 	return nil
 }
 
+// DroppedRows is how many rows of each table retention had taken.
+func (m *Manifest) DroppedRows() map[string]int {
+	out := map[string]int{}
+	for name, d := range m.Dropped {
+		out["events/"+name] = int(d.Rows)
+	}
+	if m.Flips != nil {
+		out["flips"] = int(m.Flips.Rows)
+	}
+	return out
+}
+
 // drop lets go of what retention has taken: of chunks that are still whole in the store too.
 func (l *loader) drop(table string) error {
 	name, ok := strings.CutPrefix(table, "events/")
@@ -234,11 +255,15 @@ func (l *loader) drop(table string) error {
 		return nil
 	}
 	t := l.s.typeNamed[name]
-	if d.Rows%column.ChunkRows != 0 || int(d.Rows) >= t.tab.Len() {
-		return fmt.Errorf("table %q: retention has taken %d of %d rows, which is no number of whole chunks", table, d.Rows, t.tab.Len())
-	}
 	t.gone = d
-	t.tab.Drop(int(d.Rows) / column.ChunkRows)
+	return d.dropFrom(t.tab)
+}
+
+func (d Dropped) dropFrom(t *column.Table) error {
+	if d.Rows%column.ChunkRows != 0 || int(d.Rows) >= t.Len() {
+		return fmt.Errorf("table %q: retention has taken %d of %d rows, which is no number of whole chunks", t.Name(), d.Rows, t.Len())
+	}
+	t.Drop(int(d.Rows) / column.ChunkRows)
 	return nil
 }
 
@@ -301,8 +326,18 @@ func (l *loader) attributes() error {
 
 func (l *loader) flips() error {
 	s, t := l.s, l.s.flips
+	if d := l.m.Flips; d != nil {
+		if err := d.dropFrom(t); err != nil {
+			return err
+		}
+		s.flipsKept.gone = d.Dropped
+		maps.Copy(s.flipsKept.of, d.Of)
+	}
+	if err := l.standing(); err != nil {
+		return err
+	}
 	rowOf, segmentOf, inOf := t.Column("row").Cursor(), t.Column("segment").Cursor(), t.Column("in").Cursor()
-	for i := range uint32(t.Len()) {
+	for i := s.flipsKept.gone.Rows; int(i) < t.Len(); i++ {
 		row, id := rowOf.Uint(i), segmentOf.Uint(i)
 		if int(id) >= len(s.segments) || int(row) >= s.ids.Rows() {
 			return fmt.Errorf("table \"flips\", row %d: segment %d or profile %d is not there", i, id, row)
@@ -347,20 +382,36 @@ func (l *loader) rejected() error {
 	return nil
 }
 
+// readRows reads a set of profiles.
+func readRows(b []byte, profiles int) (*roaring.Bitmap, error) {
+	rows := roaring.New()
+	if err := rows.UnmarshalBinary(b); err != nil {
+		return nil, err
+	}
+	if err := rows.Validate(); err != nil {
+		return nil, err
+	}
+	if !rows.IsEmpty() && int(rows.Maximum()) >= profiles {
+		return nil, fmt.Errorf("profile %d is not there", rows.Maximum())
+	}
+	return rows, nil
+}
+
 func (l *loader) journeys() error {
 	s, js := l.s, &l.s.journeys
 	js.handles = l.m.Handles
-	for _, name := range []string{journey.EventEntered, journey.EventExited, journey.EventFinished} {
+	for _, name := range stayTypes {
 		t := s.typeNamed[name]
-		for i := range uint32(t.tab.Len()) {
-			e := eventRef{t, i}
-			past := js.stay(s.ids.Canonical(t.row.Uint(i)), e.Attr("journey").Str, e.Attr("key").Str)
-			if name == journey.EventEntered {
-				past.past.Times++
-			} else {
-				past.past.Ended = max(past.past.Ended, e.Time())
-			}
+		for i := t.gone.Rows; int(i) < t.tab.Len(); i++ {
+			js.noteStay(s.ids.Canonical(t.row.Uint(i)), eventRef{t, i})
 		}
+	}
+	for name, b := range l.m.Were {
+		rows, err := readRows(b, l.m.Rows)
+		if err != nil {
+			return fmt.Errorf("who was in journey %q: %w", name, err)
+		}
+		js.were[name] = rows
 	}
 	for b := l.m.Enrolments; len(b) > 0; {
 		h, n := binary.Uvarint(b)
@@ -442,6 +493,8 @@ func (l *loader) deadlines() error {
 				return errDeadlines
 			}
 			l.s.dropAgain(l.s.types[subject], at)
+		case dueFlips:
+			l.s.dropFlipsAt(at)
 		default:
 			return errDeadlines
 		}
@@ -517,6 +570,11 @@ func (s *State) Fingerprint() uint64 {
 	}
 	for row := range uint32(s.ids.Rows()) {
 		h = fnv64(h, binary.LittleEndian.AppendUint32(nil, s.ids.Canonical(row)))
+		stays := slices.Clone(s.journeys.history[row])
+		slices.SortFunc(stays, func(a, b stay) int { return cmp.Or(cmp.Compare(a.journey, b.journey), cmp.Compare(a.key, b.key)) })
+		for _, x := range stays {
+			h = fnv64(h, fmt.Appendf(nil, "%s %s %v", x.journey, x.key, x.past))
+		}
 	}
 	return h
 }

@@ -305,9 +305,11 @@ func (s *State) prepareEvent(name string, body []byte) (func(), error) {
 	if err := s.checkRefs(d.Attributes); err != nil {
 		return nil, err
 	}
-	if t := s.typeNamed[name]; t != nil {
+	if t := s.typeNamed[name]; t == nil && slices.Contains(flipTypes, name) {
+		return s.prepareFlips(&d)
+	} else if t != nil {
 		if t.def.System {
-			return nil, fmt.Errorf("event %q is written by the platform itself; choose another name", name)
+			return s.prepareSystemEvent(t, &d)
 		}
 		if err := sameTypes(t.def.Attributes, d.Attributes); err != nil {
 			return nil, err
@@ -441,6 +443,11 @@ func (s *State) preparePortal(body []byte) (func(), error) {
 	t, err := ParseSettings(body)
 	if err != nil {
 		return nil, err
+	}
+	if queued := s.typeNamed[MessageQueued]; queued.keep > 0 {
+		if err := t.checkCaps(queued.def.Retention, queued.keep); err != nil {
+			return nil, err
+		}
 	}
 	return func() {
 		moved := t.location.String() != s.Settings.location.String() || t.week != s.Settings.week

@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/RoaringBitmap/roaring/v2"
+
 	"github.com/embedcdp/cdp/internal/celenv"
 	"github.com/embedcdp/cdp/internal/journey"
 	"github.com/embedcdp/cdp/internal/roweval"
@@ -23,7 +25,8 @@ type journeys struct {
 	live      enrolments
 	byRow     map[uint32][]uint32 // handles, in order of entry
 	handles   uint32
-	history   map[uint32][]stay // by row: who is or was in what
+	history   map[uint32][]stay          // by row: who is or was in what, by the events that are left
+	were      map[string]*roaring.Bitmap // by journey: who was inside without a key, by events that retention has taken
 	outbox    outbox
 	entries   int // started by what follows from the record under way
 }
@@ -73,6 +76,7 @@ func (js *journeys) init() {
 	js.defs, js.templates = map[string]*journeyDef{}, map[string]*messageTemplate{}
 	js.byRow = map[uint32][]uint32{}
 	js.history = map[uint32][]stay{}
+	js.were = map[string]*roaring.Bitmap{}
 	js.outbox.init()
 }
 
@@ -90,6 +94,9 @@ func (js *journeys) sorted() []*journeyDef {
 func (s *State) prepareJourney(name string, body []byte) (func(), error) {
 	j, deps, err := s.compileJourney(name, body)
 	if err != nil {
+		return nil, err
+	}
+	if err := s.checkReentry(name, j); err != nil {
 		return nil, err
 	}
 	return func() { s.journeys.set(s, name, j, deps) }, nil

@@ -33,10 +33,11 @@ type horizon struct {
 	events                                         []int    // by type
 	dropped                                        []uint32 // by type: the rows that retention had taken when it was asked
 	identifiers, links, sets, flips, objs, defined int
+	flipsDropped                                   uint32 // as dropped
 }
 
 func (h *horizon) equal(o *horizon) bool {
-	return h.samePeople(o) && slices.Equal(h.events, o.events) && slices.Equal(h.dropped, o.dropped) && h.flips == o.flips && h.objs == o.objs
+	return h.samePeople(o) && slices.Equal(h.events, o.events) && slices.Equal(h.dropped, o.dropped) && h.flips == o.flips && h.flipsDropped == o.flipsDropped && h.objs == o.objs
 }
 
 // samePeople says whether identity and attributes are the same.
@@ -70,6 +71,7 @@ func (s *State) horizon(t Instant) *horizon {
 	}
 	h.identifiers, h.links, h.sets = length(s.identifiers, "t"), length(s.links, "t"), length(s.sets, "a")
 	h.flips = arrivedBy(s.flips, s.flips.Column("t"), t.At) // what the platform did, it did at the time it noted
+	h.flipsDropped = s.flipsKept.gone.Rows
 	h.objs = length(s.objectLog, "a")
 	if t.Known {
 		h.objs = max(h.objs, s.undatedObjects(h))
@@ -124,7 +126,7 @@ func (s *State) Earliest(known bool) (first int64, any bool) {
 func (s *State) shell(h *horizon) *State {
 	p := &State{past: h, freezing: s.freezing, Position: s.Position, Now: h.At, Settings: s.Settings, Catalogue: s.Catalogue,
 		types: s.types, typeNamed: s.typeNamed, kinds: s.kinds, kindCode: s.kindCode, attrNames: s.attrNames, objects: s.objects,
-		sets: s.sets, links: s.links, flips: s.flips, lastFlip: s.lastFlip, segments: s.segments, removedSegments: s.removedSegments,
+		sets: s.sets, links: s.links, now: s, flips: s.flips, lastFlip: s.lastFlip, segments: s.segments, removedSegments: s.removedSegments,
 		attrs: make(map[string]*attribute, len(s.attrs)), segNamed: make(map[string]*segment, len(s.segNamed))}
 	for name, a := range s.attrs {
 		p.attrs[name] = &attribute{name: name, decl: a.decl, now: column.NewVector(a.now.Kind()), at: column.NewVector(column.Int64)}

@@ -27,7 +27,7 @@ func (p *Past) stale() bool {
 			return true
 		}
 	}
-	return false
+	return p.state.past.flipsDropped != p.state.now.flipsKept.gone.Rows
 }
 
 // MissingFor returns what a segment misses at a past instant: events in reach of its condition, or of one that it asks for. nil
@@ -65,20 +65,47 @@ func (s *State) MissingForEvents(types []string, from, at int64) *Missing {
 
 func (s *State) missing(at int64, reach map[string]int64) *Missing {
 	for _, t := range s.types {
-		span, reads := reach[t.def.Name]
-		if !reads || t.gone.Rows == 0 || t.gone.At <= at { // what had gone by then was not there then
-			continue
+		if span, reads := reach[t.def.Name]; reads {
+			if m := t.gone.missing(t.def.Name, t.def.Retention, span, at); m != nil {
+				return m
+			}
 		}
-		from := int64(math.MinInt64)
-		if span != plan.Ever {
-			from = at - span
-		}
-		if from < t.gone.Until {
-			return &Missing{t.def.Name, from, t.gone.Until, t.def.Retention}
+	}
+	for _, name := range flipTypes {
+		if span, reads := reach[name]; reads {
+			_, retention := s.flipsKept.longest()
+			if m := s.flipsKept.gone.missing(name, retention, span, at); m != nil {
+				return m
+			}
 		}
 	}
 	return nil
 }
 
-// PublicTypes returns the names of the event types that the platform does not write itself.
-func (s *State) PublicTypes() []string { return s.publicTypes() }
+// missing is what a question misses that looks back so far from an instant.
+func (d Dropped) missing(name, retention string, span, at int64) *Missing {
+	if d.Rows == 0 || d.At <= at { // what had gone by then was not there then
+		return nil
+	}
+	from := int64(math.MinInt64)
+	if span != plan.Ever {
+		from = at - span
+	}
+	if from >= d.Until {
+		return nil
+	}
+	return &Missing{name, from, d.Until, retention}
+}
+
+// MissingForStays returns what is missing to say who was inside which journey at a past instant.
+func (s *State) MissingForStays(at int64) *Missing {
+	return s.MissingForEvents(stayTypes, math.MinInt64, at)
+}
+
+// TimelineTypes returns the names of all event types that timelines show.
+func (s *State) TimelineTypes() (names []string) {
+	for _, t := range s.types {
+		names = append(names, t.def.Name)
+	}
+	return append(names, flipTypes...)
+}

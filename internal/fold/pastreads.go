@@ -1,6 +1,7 @@
 package fold
 
 import (
+	"cmp"
 	"slices"
 
 	"github.com/embedcdp/cdp/internal/journey"
@@ -73,27 +74,76 @@ func (s *State) notedSince(seg *segment, row uint32) int64 {
 			if in, _ := s.flips.Column("in").Bool(i); in {
 				return s.flips.Column("t").Int(i)
 			}
-			break
+			return 0
 		}
 	}
-	return 0
+	if at, ok := s.now.segments[seg.id].standing.since(row); ok {
+		return at
+	}
+	return 0 // or retention has taken it
 }
 
-// pastEnrolments are the journeys a person was inside, by what is on the timeline: where in the journey is not.
+// pastStay is one enrolment as the events of it that are left, and the present state, tell.
+type pastStay struct {
+	EnrolmentView
+	began   eventRef // the event that says so, if there is one still
+	started uint32   // the row that it came for, else one that the end came for
+	after   bool     // inside still, or left later
+}
+
+// order is the place of the event in the order of everything.
+func (x *pastStay) order() int64 {
+	if x.began.t == nil {
+		return 0
+	}
+	return x.began.seq()
+}
+
+// pastEnrolments are the journeys a person was inside, by what is on the timeline: where in the journey is not. Retention may have
+// taken events from before the instant: who is inside still, or left later, was inside then, since 0 where that is gone.
 func (s *State) pastEnrolments(row uint32) []EnrolmentView {
-	over := map[string]bool{}
-	for _, name := range []string{journey.EventFinished, journey.EventExited} {
-		for _, e := range s.eventsOf(s.typeNamed[name], row) {
-			over[e.Attr("enrolment").Str] = true
+	stays := map[string]*pastStay{}
+	of := func(id string, row uint32, v EnrolmentView) *pastStay {
+		if stays[id] == nil {
+			stays[id] = &pastStay{EnrolmentView: v, started: row}
+		}
+		return stays[id]
+	}
+	now := s.now.ids.Canonical(row)
+	for _, h := range s.now.journeys.byRow[now] {
+		e := s.now.journeys.live.get(h)
+		of(e.ID.String(), now, EnrolmentView{Journey: e.Journey, Version: e.Version, Key: e.Key, Entered: e.Entered}).after = true
+	}
+	for m := range s.now.ids.Members(now) { // who was linked since may have left as another
+		for _, name := range stayTypes {
+			t := s.typeNamed[name]
+			if int(m) >= t.heads.Len() {
+				continue
+			}
+			for _, i := range t.rowsOf(m) {
+				e := eventRef{t, i}
+				x := of(e.Attr("enrolment").Str, m, EnrolmentView{Journey: e.Attr("journey").Str, Version: uint32(e.Attr("version").Num), Key: e.Attr("key").Str})
+				if name == journey.EventEntered {
+					x.began, x.started, x.Entered = e, m, e.Time()
+				} else {
+					x.after = !s.past.sees(e)
+				}
+			}
 		}
 	}
-	entered := s.eventsOf(s.typeNamed[journey.EventEntered], row)
-	slices.SortFunc(entered, func(a, b eventRef) int { return int(a.seq() - b.seq()) })
-	var out []EnrolmentView
-	for _, e := range entered {
-		if !over[e.Attr("enrolment").Str] {
-			out = append(out, EnrolmentView{Row: row, Journey: e.Attr("journey").Str, Version: uint32(e.Attr("version").Num), Key: e.Attr("key").Str, Entered: e.Time()})
+	var inside []*pastStay
+	for _, x := range stays {
+		mine := int(x.started) < s.ids.Rows() && s.ids.Canonical(x.started) == row
+		if x.Row = row; x.after && mine && (x.began.t == nil || s.past.sees(x.began)) {
+			inside = append(inside, x)
 		}
+	}
+	slices.SortFunc(inside, func(a, b *pastStay) int {
+		return cmp.Or(cmp.Compare(a.order(), b.order()), cmp.Compare(a.Entered, b.Entered), cmp.Compare(a.Journey, b.Journey), cmp.Compare(a.Key, b.Key))
+	})
+	out := make([]EnrolmentView, len(inside))
+	for i, x := range inside {
+		out[i] = x.EnrolmentView
 	}
 	return out
 }

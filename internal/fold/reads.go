@@ -131,13 +131,21 @@ func (s *State) flipsOf(row uint32) iter.Seq[uint32] {
 			if int(m) >= s.lastFlip.Len() {
 				continue
 			}
-			for i := s.lastFlip.Uint(m); i != 0; i = prev.Uint(i - 1) {
+			for i := s.lastFlip.Uint(m); i > s.flipsFrom(); i = prev.Uint(i - 1) {
 				if beyond := s.past != nil && int(i) > s.past.flips; !beyond && !yield(i-1) {
 					return
 				}
 			}
 		}
 	}
+}
+
+// flipsFrom is the first flip that retention has left, also of a past state.
+func (s *State) flipsFrom() uint32 {
+	if s.now != nil {
+		return s.now.flipsKept.gone.Rows
+	}
+	return s.flipsKept.gone.Rows
 }
 
 func (s *State) flipName(i uint32) string {
@@ -161,6 +169,11 @@ func (s *State) Since(row uint32) map[string]int64 {
 		return s.pastSince(row)
 	}
 	out := map[string]int64{}
+	for name, seg := range s.segNamed {
+		if at, ok := seg.standing.since(row); ok {
+			out[name] = at
+		}
+	}
 	for i := range s.flipsOf(row) {
 		seg := s.segments[s.flips.Column("segment").Uint(i)]
 		if seg == nil || !seg.members.Contains(row) {
@@ -325,7 +338,7 @@ func (s *State) MessageEvents(only []string) iter.Seq2[uint32, Entry] {
 			if t == nil || !slices.Contains(messageTypes, name) {
 				continue
 			}
-			for i := range uint32(t.tab.Len()) {
+			for i := t.gone.Rows; int(i) < t.tab.Len(); i++ {
 				refs = append(refs, eventRef{t, i})
 			}
 		}

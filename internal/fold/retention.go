@@ -11,6 +11,7 @@ package fold
 //	what package live keeps      given up, and made anew from the lists
 //	the ids seen                 all ids of the block have expired before
 //	enrolments and the outbox    the block stays while the event that started a journey may still be asked for
+//	what the platform goes by    see systemretention.go
 //	future events' deadlines     are of events that are not old
 //	past states                  refuse questions that would read what was dropped since (pastdropped.go)
 //	frozen states                hold their chunks; the store keeps them for two more checkpoints
@@ -122,6 +123,9 @@ func (s *State) retain(t *eventType, at int64) {
 	s.dropNever(t)
 	first := int(t.gone.Rows) / column.ChunkRows
 	free, pinned := first, t.pinned()
+	if t.def.Name == InboxRead {
+		pinned = min(pinned, s.readsLeft(t, first))
+	}
 	for free < pinned && free < first+dropBlocks {
 		if at, ok := t.freeAt(free); !ok || at > s.Now {
 			break
@@ -174,6 +178,7 @@ func (s *State) dropEvents(t *eventType, from, to int) {
 		return
 	}
 	seen.Advance(s.Now) // lets go of the ids of these events
+	stayed := s.journeys.staysGone(s, t, from, to)
 	rows := roaring.New()
 	for k := from; k < to; k++ {
 		people := t.row.Uints(k)
@@ -193,6 +198,9 @@ func (s *State) dropEvents(t *eventType, from, to int) {
 	t.earliest = math.MaxInt64
 	for k := to; k < t.tab.Chunks(); k++ {
 		t.earliest = min(t.earliest, earliestIn(t.time, k))
+	}
+	for it := stayed.Iterator(); it.HasNext(); {
+		s.journeys.recall(s, it.Next())
 	}
 	s.mix(uint64(t.id)<<32 | uint64(t.gone.Rows))
 	s.askAfterDrop(t, rows)

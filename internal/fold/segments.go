@@ -45,6 +45,7 @@ type segment struct {
 	rank     int           // above every segment it asks for
 	order    int           // place in byRank
 	members  *roaring.Bitmap
+	standing standing // those of them whose entering is gone from the flips
 	pending  pendings
 
 	emptyMatters bool          // an empty profile may be a member, now or later
@@ -480,8 +481,12 @@ func (s *State) flip(seg *segment, row uint32, in bool, at int64, cause Cause) {
 		seg.members.Add(row)
 	} else {
 		seg.members.Remove(row)
+		seg.standing.left(row)
 	}
 	i := s.flips.Append()
+	if i&(column.ChunkRows-1) == 0 {
+		s.scheduleFlips()
+	}
 	f := &s.flipCells
 	f.row.SetUint(i, row)
 	f.segment.SetUint(i, seg.id)
@@ -513,6 +518,7 @@ func (s *State) flipAll(seg *segment, differ, members *roaring.Bitmap) {
 	}
 	all := seg.members.IsEmpty() // they all enter
 	seg.members = members
+	seg.standing.stay(members)
 	s.lastFlip.Grow(int(rows[len(rows)-1]) + 1)
 	f, in := &s.flipCells, members.Iterator()
 	chunk, last := -1, []uint32(nil) // of lastFlip
@@ -539,6 +545,7 @@ func (s *State) flipAll(seg *segment, differ, members *roaring.Bitmap) {
 		}
 		rows = rows[n:]
 	}
+	s.scheduleFlips()
 }
 
 // deferAll marks segments to be asked about everybody at the end of the batch.

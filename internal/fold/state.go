@@ -69,6 +69,7 @@ type State struct {
 	segNamed        map[string]*segment
 	byRank          []*segment // in order of dependency
 	lastFlip        *column.Column
+	flipsKept       flipRetention
 	removedSegments map[uint32]string // names of segments that are gone, for their flips
 	journeys        journeys
 	flows           map[string]*FlowRun
@@ -81,6 +82,7 @@ type State struct {
 	busy     *live.Busy  // what segments keep for people with many events, beside the tables
 	earliest int64       // the earliest time that an attribute or object has a value of
 	past     *horizon    // what a past state sees; nil for the present (past.go)
+	now      *State      // of a past state: the present one
 	freezing *sync.Mutex // held by Freeze, which several readers may call at once; past states share it, as they share tables
 	failed   error       // why no event can be folded any more
 	loading  bool        // definitions take effect without anybody being asked
@@ -105,6 +107,7 @@ func New() *State {
 		defs:            map[DefKey]*Definition{},
 		segNamed:        map[string]*segment{},
 		removedSegments: map[uint32]string{},
+		flipsKept:       flipRetention{set: map[string]string{}, of: map[uint32]Dropped{}},
 		lastFlip:        column.NewVector(column.Uint32),
 		flows:           map[string]*FlowRun{},
 		seen:            newSeen(),

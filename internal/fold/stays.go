@@ -36,12 +36,16 @@ func (js *journeys) end(e *enrolment, at int64) {
 
 // past is what is kept of a person in a journey, zero for somebody who never was inside.
 func (js *journeys) past(row uint32, name, key string) journey.History {
+	var out journey.History
 	for _, x := range js.history[row] {
 		if x.journey == name && x.key == key {
-			return x.past
+			out = x.past
 		}
 	}
-	return journey.History{}
+	if out.Times == 0 && (out.Active || out.Ended != 0 || key == "" && js.were[name] != nil && js.were[name].Contains(row)) {
+		out.Times = 1 // retention has taken when that was
+	}
+	return out
 }
 
 // stay finds or makes what is kept of a person in a journey.
@@ -87,6 +91,11 @@ func (js *journeys) move(visitor, customer uint32) {
 		h.past = journey.History{Active: h.past.Active || v.past.Active, Times: h.past.Times + v.past.Times, Ended: max(h.past.Ended, v.past.Ended)}
 	}
 	delete(js.history, visitor)
+	for _, rows := range js.were {
+		if rows.Contains(visitor) {
+			rows.Add(customer)
+		}
+	}
 }
 
 // stillUsing lists older versions of journeys that people are inside and that name a segment or template, and messages

@@ -11,6 +11,7 @@ const (
 	dueObject  = 5 // a version of an object dated in the future holds: row of the table
 
 	dueRetention = 6 // the oldest events of a type are older than they are kept: type id
+	dueFlips     = 7 // the oldest flips are
 )
 
 func dueItem(kind uint8, row, subject uint32) deadline.Item {
@@ -48,6 +49,8 @@ func (s *State) fire(at int64, it deadline.Item) {
 		s.settleRow(it.Row, at)
 	case dueRetention:
 		s.retain(s.types[it.Subject], at)
+	case dueFlips:
+		s.retainFlips(at)
 	case dueObject:
 		delete(s.later, it)
 		s.objectHolds(it.Row)

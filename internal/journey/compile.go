@@ -58,6 +58,9 @@ type node struct {
 // Def returns the definition. It is not to be changed.
 func (j *Journey) Def() *Def { return j.def }
 
+// Reentry returns how long after leaving a person may come back, in microseconds, or that it is once.
+func (j *Journey) Reentry() (again int64, once bool) { return j.again, j.once }
+
 // Compile validates a definition and prepares it for stepping. It keeps d, which is not to be changed afterwards.
 func Compile(d *Def, h Hooks) (*Journey, error) {
 	c := compiler{def: d, hooks: h, out: &Journey{def: d, nodes: make(map[string]*node, min(len(d.Nodes), MaxNodes))}}

@@ -56,7 +56,7 @@ func countNodes(s *fold.State, event string, byNode bool, name string, r insight
 	if !ok {
 		return nil
 	}
-	for i := range uint32(t.Table.Len()) {
+	for i := uint32(t.First); int(i) < t.Table.Len(); i++ {
 		e := s.EventAt(event, i)
 		when := t.Time.Int(i)
 		if e.Attr("journey").Str != name || e.Attr("reason").Str == journey.ReasonGoal || r != (insight.Range{}) && (when < r.From || when >= r.To) {
