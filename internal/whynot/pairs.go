@@ -77,9 +77,9 @@ func (s *search) pairsOfPerson(all []tried, stop func() bool) (out []Option) {
 		for j, b := range all[i+1:] {
 			switch {
 			case a.Kind == Attribute && b.Kind == Attribute && a.Name == b.Name:
-			case a.Kind == MoreEvents && b.Kind == MoreEvents && a.Name == b.Name:
+			case a.Kind != Attribute && b.Kind != Attribute && a.Name == b.Name:
 				if first(a.Change) == i && first(b.Change) == i+1+j {
-					pairs = append(pairs, twoKinds(a.Change, b.Change)...)
+					pairs = append(pairs, numbersOf(a.Change, b.Change)...)
 				} else if max(a.Count, b.Count) > maxCount && !alike(a.Change, b.Change) {
 					pairs = append(pairs, []Change{a.Change, b.Change})
 				}
@@ -103,16 +103,25 @@ func (s *search) pairsOfPerson(all []tried, stop func() bool) (out []Option) {
 	return out
 }
 
-// twoKinds are additions of two kinds of events of one type. How many it takes together does not follow from how many it
-// takes of each: the second kind counts too where the condition does not tell them apart.
-func twoKinds(a, b Change) (out [][]Change) {
-	for n := range maxCount {
-		for m := range maxCount {
-			out = append(out, []Change{a.times(n + 1), b.times(m + 1)})
+// numbersOf are two changes of events of one type with other numbers of those that they add. How many it takes together does
+// not follow from how many it takes of each: both count where the condition does not tell them apart.
+func numbersOf(a, b Change) (out [][]Change) {
+	for _, x := range a.numbers() {
+		for _, y := range b.numbers() {
+			out = append(out, []Change{x, y})
 		}
 	}
-	if max(a.Count, b.Count) > maxCount {
-		out = append(out, []Change{a, b})
+	return out
+}
+
+func (c Change) numbers() (out []Change) {
+	if c.Kind != MoreEvents || c.Count > maxCount {
+		out = append(out, c)
+	}
+	for n := range maxCount {
+		if c.Kind == MoreEvents {
+			out = append(out, c.times(n+1))
+		}
 	}
 	return out
 }
