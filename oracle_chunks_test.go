@@ -32,7 +32,7 @@ func TestOracleOfChunks(t *testing.T) {
 	var n chunkCounts
 	for seed := *chunkSeed; n.cases < cases; seed++ {
 		w := newChunkWorld(t, seed)
-		w.n = &n
+		w.n, w.before = &n, n.cases
 		for until := min(cases, n.cases+50); n.cases < until; {
 			w.round()
 		}
@@ -68,6 +68,7 @@ type chunkWorld struct {
 	m    *termMaker
 	n    *chunkCounts
 
+	before              int // cases of other worlds
 	visitors, customers int
 	customersFirst      bool
 	segments            []*naiveSegment // saved
@@ -238,7 +239,7 @@ func (w *chunkWorld) happens() {
 }
 
 func (w *chunkWorld) about(seg *naiveSegment) string {
-	return fmt.Sprintf("go test -run 'TestOracleOfChunks$' -chunk-seed %d, after %d cases: %s (visitors %v)", w.seed, w.n.cases, seg.term.text, seg.visitors)
+	return fmt.Sprintf("go test -run 'TestOracleOfChunks$' -chunk-seed %d, after %d cases: %s (visitors %v)", w.seed, w.n.cases-w.before, seg.term.text, seg.visitors)
 }
 
 func (w *chunkWorld) members(seg *naiveSegment) []string {
