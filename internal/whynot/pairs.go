@@ -72,13 +72,16 @@ func (s *search) pairsOfPerson(all []tried, stop func() bool) (out []Option) {
 	s.left = s.left || len(all) > maxPerPair
 	all = all[:min(len(all), maxPerPair)]
 	var pairs [][]Change
-	first := func(c Change) int { return slices.IndexFunc(all, func(o tried) bool { return alike(o.Change, c) }) }
+	first := make([]bool, len(all)) // of its kind
+	for i, c := range all {
+		first[i] = !slices.ContainsFunc(all[:i], func(o tried) bool { return alike(o.Change, c.Change) })
+	}
 	for i, a := range all {
 		for j, b := range all[i+1:] {
 			switch {
 			case a.Kind == Attribute && b.Kind == Attribute && a.Name == b.Name:
 			case a.Kind != Attribute && b.Kind != Attribute && a.Name == b.Name:
-				if first(a.Change) == i && first(b.Change) == i+1+j {
+				if first[i] && first[i+1+j] {
 					pairs = append(pairs, numbersOf(a.Change, b.Change)...)
 				} else if max(a.Count, b.Count) > maxCount && !alike(a.Change, b.Change) {
 					pairs = append(pairs, []Change{a.Change, b.Change})
@@ -89,7 +92,7 @@ func (s *search) pairsOfPerson(all []tried, stop func() bool) (out []Option) {
 		}
 	}
 	slices.SortStableFunc(pairs, func(a, b []Change) int { return cmp.Compare(a[0].size()+a[1].size(), b[0].size()+b[1].size()) })
-	for i, p := range pairs {
+	for _, p := range pairs {
 		if len(out) == maxOptions || !s.goOn(stop) {
 			break
 		}
@@ -97,7 +100,7 @@ func (s *search) pairsOfPerson(all []tried, stop func() bool) (out []Option) {
 			continue // the same with more events
 		}
 		if _, turns := s.turns(p...); turns {
-			out = append(out, Option{Changes: pairs[i]})
+			out = append(out, Option{Changes: p})
 		}
 	}
 	return out
