@@ -15,8 +15,7 @@ import (
 // report asks one report twice.
 func (w *chunkWorld) report() {
 	w.n.reports++
-	ask := []func(){w.trend, w.funnel, w.retention}[w.r.IntN(3)]
-	ask()
+	[]func(){w.trend, w.funnel, w.retention}[w.r.IntN(3)]()
 }
 
 // chunkStep is some events of a type.
@@ -114,7 +113,7 @@ func (w *chunkWorld) trend() {
 	for range 2 {
 		got, err := w.c.Insights().Trend(w.t.Context(), cdp.Trend{Range: cdp.Between(time.UnixMicro(from), time.UnixMicro(to)), Interval: interval,
 			Series: []cdp.Series{{Event: s.typ.name, Where: s.where}, {Event: s.typ.name, Where: s.where, Measure: cdp.People}}})
-		about := fmt.Sprintf("seed %d, after %d cases: %s of %s from %s to %s: %s", w.seed, w.n.cases, unit, s.typ.name, moment(from), moment(to), s.where)
+		about := fmt.Sprintf("-chunk-seed %d, after %d cases: %s of %s from %s to %s: %s", w.seed, w.n.cases-w.before, unit, s.typ.name, moment(from), moment(to), s.where)
 		require.NoError(w.t, err, about)
 		require.Equal(w.t, total, bucket{got.Lines[0].Total.Value, got.Lines[1].Total.Value}, about)
 		require.Len(w.t, got.Starts, len(want), about)
@@ -150,7 +149,7 @@ func (w *chunkWorld) funnel() {
 	w.n.reached += want[len(want)-1]
 	for range 2 {
 		got, err := w.c.Insights().Funnel(w.t.Context(), q)
-		about := fmt.Sprintf("seed %d, after %d cases: %+v", w.seed, w.n.cases, q)
+		about := fmt.Sprintf("-chunk-seed %d, after %d cases: %+v", w.seed, w.n.cases-w.before, q)
 		require.NoError(w.t, err, about)
 		for i := range steps {
 			require.Equal(w.t, want[i], got.Steps[i].People, "step %d, %s", i, about)
@@ -197,7 +196,7 @@ func (w *chunkWorld) retention() {
 	}
 	for range 2 {
 		got, err := w.c.Insights().Retention(w.t.Context(), q)
-		about := fmt.Sprintf("seed %d, after %d cases: %+v", w.seed, w.n.cases, q)
+		about := fmt.Sprintf("-chunk-seed %d, after %d cases: %+v", w.seed, w.n.cases-w.before, q)
 		require.NoError(w.t, err, about)
 		require.Len(w.t, got.Cohorts, 6, about)
 		for i, c := range got.Cohorts {

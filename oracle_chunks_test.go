@@ -13,6 +13,7 @@ import (
 
 	"github.com/embedcdp/cdp"
 	"github.com/embedcdp/cdp/cdptest"
+	"github.com/embedcdp/cdp/store/memstore"
 )
 
 var (
@@ -31,13 +32,16 @@ func TestOracleOfChunks(t *testing.T) {
 	}
 	var n chunkCounts
 	for seed := *chunkSeed; n.cases < cases; seed++ {
-		w := newChunkWorld(t, seed)
-		w.n = &n
-		for until := min(cases, n.cases+50); n.cases < until; {
-			w.round()
+		if !t.Run(fmt.Sprintf("seed=%d", seed), func(t *testing.T) { // a test of its own lets go of its clients when it ends
+			w := newChunkWorld(t, seed)
+			w.n, w.before = &n, n.cases
+			for until := min(cases, n.cases+50); n.cases < until; {
+				w.round()
+			}
+			n.worlds++
+		}) {
+			return
 		}
-		n.worlds++
-		require.NoError(t, w.c.Close())
 	}
 	t.Logf("%d worlds: %+v", n.worlds, n)
 	require.Greater(t, n.yes, n.people/50, "nearly nobody is a member: the conditions test nothing")
@@ -68,6 +72,8 @@ type chunkWorld struct {
 	m    *termMaker
 	n    *chunkCounts
 
+	before              int                    // cases of other worlds
+	open                func() *cdptest.Client // what is in the store
 	visitors, customers int
 	customersFirst      bool
 	segments            []*naiveSegment // saved
@@ -88,11 +94,16 @@ func newChunkWorld(t *testing.T, seed uint64) *chunkWorld {
 	w := &chunkWorld{t: t, seed: seed, r: r, w: newNaiveWorld(s), d: newDataMaker(r, s), m: &termMaker{r: r, s: s, deep: 1},
 		customers: 100 + r.IntN(200), visitors: 250 + r.IntN(300), customersFirst: r.IntN(2) == 0}
 	w.d.now -= 60 * naiveDay
-	opt := cdptest.Options{Start: time.UnixMicro(w.d.now)}
+	opt := cdptest.Options{}
 	if r.IntN(4) == 0 { // full chunks are read from the store now and then
 		opt.Config = cdp.Config{CacheBytes: 4_000_000, CheckpointBytes: 1_000_000}
 	}
-	w.c = cdptest.New(t, opt)
+	opt.Store = memstore.New()
+	w.open = func() *cdptest.Client {
+		opt.Start = time.UnixMicro(w.d.now)
+		return cdptest.New(t, opt)
+	}
+	w.c = w.open()
 	require.NoError(t, w.c.Portal().Save(t.Context(), cdp.Settings{TimeZone: s.zone, WeekStart: strings.ToLower(s.week.String())}))
 	require.NoError(t, w.c.Objects().Define(t.Context(), cdp.ObjectType{Name: "thing", Attributes: publicKeys(s.thing)}))
 	w.c.DefineProfile(publicKeys(s.profile))
@@ -189,6 +200,10 @@ func (w *chunkWorld) do(a naiveAction) { require.NoError(w.t, a.do(w.c, w.w)) }
 
 // round lets something happen and asks.
 func (w *chunkWorld) round() {
+	if w.r.IntN(30) == 0 {
+		require.NoError(w.t, w.c.Close())
+		w.c = w.open()
+	}
 	w.happens()
 	seg := w.condition("new")
 	w.ask(seg)
@@ -238,7 +253,7 @@ func (w *chunkWorld) happens() {
 }
 
 func (w *chunkWorld) about(seg *naiveSegment) string {
-	return fmt.Sprintf("go test -run 'TestOracleOfChunks$' -chunk-seed %d, after %d cases: %s (visitors %v)", w.seed, w.n.cases, seg.term.text, seg.visitors)
+	return fmt.Sprintf("go test -run 'TestOracleOfChunks$' -chunk-seed %d, after %d cases: %s (visitors %v)", w.seed, w.n.cases-w.before, seg.term.text, seg.visitors)
 }
 
 func (w *chunkWorld) members(seg *naiveSegment) []string {

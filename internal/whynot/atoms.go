@@ -15,6 +15,7 @@ type atom struct {
 	reading
 	expr ast.Expr
 	prog *roweval.Program
+	said map[byte]bool   // what it says as things are, or after a change of one literal
 	more map[string]byte // what it says of a person with more events, by what it sees of these
 }
 

@@ -124,6 +124,7 @@ func (p *pools) literalsOf(e *celenv.Expr) {
 // can say, the nearest value.
 func (s *search) edits(stop func() bool) (out []Change) {
 	for i, a := range s.atoms {
+		a.said = map[byte]bool{s.base[i]: true}
 		for _, l := range literalsIn(a.expr) {
 			said := map[byte]bool{s.base[i]: true}
 			for _, to := range s.alternatives(l) {
@@ -131,7 +132,7 @@ func (s *search) edits(stop func() bool) (out []Change) {
 					return out
 				}
 				if o, ok := s.outcomeWith(a, []literal{l}, to); ok && !said[o] {
-					said[o] = true
+					said[o], a.said[o] = true, true
 					out = append(out, s.edit(l, to))
 				}
 			}

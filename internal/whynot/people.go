@@ -12,43 +12,30 @@ import (
 // tried is a change of the person after which some atom says something else.
 type tried struct {
 	Change
-	turns bool
+	outcomes string // of all atoms
+	turns    bool
 }
 
-// changesOfPerson are the changes worth a look: of each attribute, event type and list the first that turns the answer, and
-// of those that do not, but make some atom say something else, the first that differs. Another attribute or type to the same
-// end may be what a pair needs, so each begins anew. Changes of events that are to be paired differ also where they have
-// other values in the atoms by themselves: of two hats one may be as good as the other, but not beside a third.
-func (s *search) changesOfPerson(forPairs bool, stop func() bool) (out []tried) {
-	seen := map[string]bool{}
-	begin := func() { clear(seen) }
+// changesOfPerson are the changes worth a look: of each attribute, event type and list those up to the first that turns the
+// answer.
+func (s *search) changesOfPerson(stop func() bool) (out []tried) {
 	try := func(c Change) (turns bool) {
 		if !s.goOn(stop) {
 			return false
 		}
 		outcomes, turns := s.turns(c)
-		if outcomes == s.base {
-			return false
-		}
-		if forPairs && c.Kind != Attribute {
-			outcomes += s.alone(c)
-		}
-		if turns || !seen[outcomes] {
-			seen[outcomes] = true
-			out = append(out, tried{c, turns})
+		if outcomes != s.base {
+			out = append(out, tried{c, outcomes, turns})
 		}
 		return turns
 	}
 	for _, typ := range s.deps.Events {
-		begin()
 		s.more(typ, try)
 	}
 	for _, name := range s.deps.Attrs {
-		begin()
 		s.attribute(name, try)
 	}
 	for _, typ := range s.deps.Events {
-		begin()
 		s.fewer(typ, try)
 	}
 	return out

@@ -107,28 +107,6 @@ func (s *search) changed(changes []Change) *edited {
 	return &edited{s.in.Person, s, changes, false, map[string][]roweval.Event{}, map[string]bool{}}
 }
 
-// alone is what all parts of the atoms are of a person who has, of a type, only the events that a change adds or takes.
-func (s *search) alone(c Change) string {
-	in, e := s.in, s.changed([]Change{c})
-	e.only = true
-	in.Person = e
-	var out []byte
-	var values func(n *roweval.Node)
-	values = func(n *roweval.Node) {
-		out = append(append(out, n.Value...), 0)
-		s.steps += s.each
-		for _, c := range n.Children {
-			values(c)
-		}
-	}
-	for _, a := range s.atoms {
-		if a.reads(c) {
-			values(a.prog.Explain(in))
-		}
-	}
-	return string(out)
-}
-
 // among are the events of a list that a change takes.
 func (c Change) among(list []roweval.Event) (out []roweval.Event) {
 	if c.Kind == FewerEvents {

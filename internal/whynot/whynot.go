@@ -78,6 +78,7 @@ const (
 	maxCount      = 3    // more events of one kind, beside what a comparison asks for
 	maxAskedFor   = 1000 // more events where a comparison asks for so many
 	maxCounts     = 10   // numbers of events tried
+	maxPairValues = 12   // values tried for each of two literals of one comparison
 	maxPerPair    = 80   // changes that are tried in pairs
 	sampledValue  = 200  // events whose values are looked at, the newest
 )
@@ -125,8 +126,9 @@ func Search(prog *roweval.Program, deps celenv.Deps, in roweval.Input, segments 
 	s.truth[s.base] = s.member
 
 	edits := s.edits(stop)
+	people := s.changesOfPerson(stop)
 	var found []Option
-	for _, c := range s.changesOfPerson(false, stop) {
+	for _, c := range people {
 		if c.turns {
 			found = append(found, Option{Changes: []Change{c.Change}})
 		}
@@ -137,7 +139,7 @@ func Search(prog *roweval.Program, deps celenv.Deps, in roweval.Input, segments 
 		}
 	}
 	if len(found) == 0 {
-		found = append(s.pairsOfPerson(s.changesOfPerson(true, stop), stop), s.pairsOfEdits(edits, stop)...)
+		found = append(s.pairsOfPerson(s.different(people, stop), stop), s.pairsOfEdits(edits, stop)...)
 	}
 	return Answer{Member: s.member, Options: found[:min(len(found), maxOptions)], Complete: !s.cut && !s.left}, nil
 }
