@@ -41,14 +41,16 @@ func TestLearnFromRejected(t *testing.T) {
 	}
 	rejected := func(reason string) func(cdp.Result, error) { return answered(cdp.Rejected, reason) }
 	accepted := answered(cdp.Accepted, "")
-	event := func(name string, attrs cdp.Attrs) cdp.Event { return cdp.Event{Name: name, UserID: "u", Attributes: attrs} }
+	event := func(name string, attrs cdp.Attrs) cdp.Event {
+		return cdp.Event{Name: name, UserID: "u", Attributes: attrs}
+	}
 
 	rejected(`profile attribute "city" is a number`)(c.Identify(ctx, cdp.Identity{UserID: "a", Attributes: cdp.Attrs{"plan": 1, "city": 3}}))
 	rejected(`profile attribute "city" is a number`)(c.Identify(ctx, cdp.Identity{UserID: "a", Attributes: cdp.Attrs{"birthplace": "Hue", "city": 3}}))
 	rejected(`is no name for a kind of identifier`)(c.Identify(ctx, cdp.Identity{UserID: "a", Identifiers: map[string]string{"no-kind": "x"}, Attributes: cdp.Attrs{"plan": 1}}))
-	rejected(`profiles have 500 attributes already and learn no more`)(c.Identify(ctx, cdp.Identity{UserID: "a", Attributes: many(600)}))
+	rejected(`profiles would have more than 500 attributes, and learn no more by themselves; declare `)(c.Identify(ctx, cdp.Identity{UserID: "a", Attributes: many(600)}))
 	rejected(`lacks the required attribute "street"`)(c.Track(ctx, event("address", cdp.Attrs{"zip": 700})))
-	rejected(`event "address" has 500 attributes already and learns no more`)(c.Track(ctx, event("address", many(2500))))
+	rejected(`event "address" would have more than 500 attributes, and learns no more by itself; declare `)(c.Track(ctx, event("address", many(2500))))
 	rejected(`attribute "a" of event "address" element 1 is a string`)(c.Track(ctx, event("address", cdp.Attrs{"street": "x", "a": []any{1, "x"}})))
 	rejected(`attribute "a" of event "visit" element 1 is a string`)(c.Track(ctx, event("visit", cdp.Attrs{"a": []any{1, "x"}})))
 	rejected(`lacks the required attribute "price"`)(c.Objects().Put(ctx, cdp.ObjectRecord{Type: "product", ID: "p", Attributes: many(600)}))
@@ -79,7 +81,7 @@ func TestLearnFromRejected(t *testing.T) {
 	accepted(c.Track(ctx, event("address", attrs))) // 500, the most
 	accepted(c.Track(ctx, event("visit", cdp.Attrs{"a": []any{"x"}})))
 	accepted(c.Objects().Put(ctx, cdp.ObjectRecord{Type: "product", ID: "p", Attributes: cdp.Attrs{"brand": "x", "price": 1}}))
-	rejected(`event "address" has 500 attributes already`)(c.Track(ctx, event("address", cdp.Attrs{"street": "x", "one_more": 1})))
+	rejected(`event "address" would have more than 500 attributes, and learns no more by itself; declare "one_more"`)(c.Track(ctx, event("address", cdp.Attrs{"street": "x", "one_more": 1})))
 	p, err := c.Profiles().Get(ctx, "b")
 	require.NoError(t, err)
 	require.Equal(t, cdp.Attrs{"plan": "gold"}, p.Attributes)

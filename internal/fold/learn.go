@@ -175,7 +175,7 @@ func (s *State) unknownAttribute(t *eventType, name string, encoded []byte) (*at
 		return nil, fmt.Sprintf("event %q: %q is no name for an attribute: use letters, digits and underscores, and not time, id or source", t.def.Name, name)
 	}
 	if n >= MaxAttributes {
-		return nil, fmt.Sprintf("event %q has %d attributes already and learns no more", t.def.Name, MaxAttributes)
+		return nil, fmt.Sprintf("event %q would have more than %d attributes, and learns no more by itself; declare %q, or put those that belong together into an object attribute", t.def.Name, MaxAttributes, name)
 	}
 	v, _, err := value.Decode(encoded)
 	if err != nil {
@@ -246,7 +246,7 @@ func (s *State) unknownProfileValue(name string, encoded []byte) (*attribute, st
 		return nil, err.Error()
 	}
 	if len(s.attrs)+len(s.batch.learning) >= MaxAttributes {
-		return nil, fmt.Sprintf("profiles have %d attributes already and learn no more", MaxAttributes)
+		return nil, fmt.Sprintf("profiles would have more than %d attributes, and learn no more by themselves; declare %q, or put those that belong together into an object attribute", MaxAttributes, name)
 	}
 	v, _, err := value.Decode(encoded)
 	if err != nil {
