@@ -64,14 +64,18 @@ type Policy string
 
 const (
 	Strict Policy = "strict" // the event is rejected, kept with the reason, and can be replayed
-	Learn  Policy = "learn"  // the attribute is added, with the type of its first value
+
+	// Learn adds the attribute, with the type of its first value, when the record is accepted: a rejected one teaches nothing.
+	// Event types and profiles learn until they have 500 attributes, declared ones counted; a record that would go beyond is
+	// rejected. More can be declared.
+	Learn Policy = "learn"
 )
 
 // EventType declares a type of event.
 type EventType struct {
 	Name       string `json:"name"`                 // letters, digits and underscores, at most 64
 	Policy     Policy `json:"policy,omitempty"`     // default: Strict
-	Attributes Schema `json:"attributes,omitempty"` // at most 1,994
+	Attributes Schema `json:"attributes,omitempty"` // at most 1,994; with Learn, data adds no more once there are 500
 
 	// Retention is how long events are kept: a whole number and s, m, h, d or w, at least "7d". Default: "" keeps all for ever.
 	//
@@ -207,7 +211,8 @@ type profileDef struct {
 }
 
 // Define declares the attributes of profiles, as customer.NAME and visitor.NAME in conditions. Attributes declared before
-// stay; a new policy replaces the old one.
+// stay; a new policy replaces the old one. With [Learn], an Identify adds attributes until there are 500, and one that would go
+// beyond is rejected whole.
 func (p Profiles) Define(ctx context.Context, attributes Schema, policy Policy) error {
 	if err := p.c.begin(ctx, "profiles.define"); err != nil {
 		return err

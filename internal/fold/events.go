@@ -49,9 +49,9 @@ type eventType struct {
 type attrColumn struct {
 	name string
 	decl schema.Attr
-	def  []byte // encoded default, nil when none
-	col  *column.Column
-	here bool // the event being checked has brought it
+	def  []byte         // encoded default, nil when none
+	col  *column.Column // nil until it is learned
+	here bool           // the event being checked has brought it
 }
 
 // cell is one checked attribute on its way into a column.
@@ -89,6 +89,8 @@ func (t *eventType) setAttribute(name string, decl schema.Attr) *attrColumn {
 	if c == nil {
 		c = &attrColumn{name: name}
 		t.cols[name] = c
+	}
+	if c.col == nil {
 		if c.col = t.tab.Column(name); c.col == nil {
 			c.col = t.tab.Add(name, columnKind(decl.Type))
 		}
@@ -153,24 +155,26 @@ func (s *State) columnOf(t *eventType, event, attr uint32, names []string) *attr
 // event folds one event: duplicate? known and well-formed? whose? then into its columns, and on to segments and journeys.
 func (s *State) event(r *record.Record, names []string, arrived int64, cause Cause) Verdict {
 	t := s.typeOf(r.Name, names)
-	if t == nil {
+	known := t != nil
+	if !known {
 		if !s.Settings.LearnEvents {
 			return s.reject(r, names, fmt.Sprintf("unknown event %q%s; define it, or let the portal learn event types", names[r.Name], schema.DidYouMean(names[r.Name], s.publicTypes())))
 		}
 		if err := schema.CheckName("an event type", names[r.Name]); err != nil {
 			return s.reject(r, names, err.Error())
 		}
-		s.learnType(names[r.Name])
-		t = s.typeOf(r.Name, names)
+		t = unlearned(names[r.Name])
 	}
 	seen, err := s.seen.wait()
 	if err != nil {
 		s.failed = err
 		return Verdict{Code: Rejected, Reason: err.Error()}
 	}
-	s.batch.key = dedupKey(s.batch.key[:0], t.id, r.ID)
-	if _, dup := seen.Seen(s.batch.key, s.Now, func(seq uint64) bool { return t.sameID(int64(seq), r.ID) }); dup {
-		return Verdict{Code: Duplicate}
+	if known {
+		s.batch.key = dedupKey(s.batch.key[:0], t.id, r.ID)
+		if _, dup := seen.Seen(s.batch.key, s.Now, func(seq uint64) bool { return t.sameID(int64(seq), r.ID) }); dup {
+			return Verdict{Code: Duplicate}
+		}
 	}
 	if t.def.System && !userMay[t.def.Name] {
 		return s.reject(r, names, fmt.Sprintf("event %q is written by the platform itself", t.def.Name))
@@ -182,10 +186,14 @@ func (s *State) event(r *record.Record, names []string, arrived int64, cause Cau
 	if problem != "" {
 		return s.reject(r, names, problem)
 	}
-	who, problem := s.resolve(r, names)
-	if problem != "" {
+	if problem := s.checkIdentifiers(r, names); problem != "" {
 		return s.reject(r, names, problem)
 	}
+	if !known {
+		t = s.learnType(t)
+	}
+	s.learnEvent(t)
+	who := s.resolve(r, names)
 	at := r.Time
 	if at == 0 {
 		at = arrived
@@ -207,9 +215,10 @@ func (s *State) event(r *record.Record, names []string, arrived int64, cause Cau
 	return Verdict{}
 }
 
-// check fits the attributes to the type's columns. The cells alias the record or the batch's scratch memory.
+// check fits the attributes to the type's columns, and lists what the type would learn. The cells alias the record or the
+// batch's scratch memory.
 func (s *State) check(t *eventType, r *record.Record, names []string) (cells []cell, problem string) {
-	s.batch.cells, s.batch.spill = s.batch.cells[:0], s.batch.spill[:0]
+	s.batch.cells, s.batch.spill, s.batch.learning = s.batch.cells[:0], s.batch.spill[:0], s.batch.learning[:0]
 	problem = s.collect(t, r, names)
 	for _, c := range s.batch.cells {
 		c.col.here = false
@@ -232,15 +241,17 @@ func (s *State) collect(t *eventType, r *record.Record, names []string) (problem
 				continue // an empty array: nothing to learn from
 			}
 		}
+		if c.here {
+			return fmt.Sprintf("attribute %q of event %q comes twice", c.name, t.def.Name)
+		}
 		bytes, err := s.fit(c.decl, a.Value)
-		if err != nil && s.learnKeys(t, c, a.Value) {
-			bytes, err = s.fit(c.decl, a.Value)
+		if err != nil {
+			if decl, grown := s.learnKeys(t, c, a.Value); grown {
+				bytes, err = s.fit(decl, a.Value)
+			}
 		}
 		if err != nil {
 			return fmt.Sprintf("attribute %q of event %q %v", c.name, t.def.Name, err)
-		}
-		if c.here {
-			return fmt.Sprintf("attribute %q of event %q comes twice", c.name, t.def.Name)
 		}
 		c.here = true
 		b.cells = append(b.cells, cell{c, bytes})

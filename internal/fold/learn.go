@@ -1,7 +1,9 @@
 package fold
 
-// This file holds what definitions learn from data: event types that nobody declared, attributes, keys of objects. What is
-// learned is kept as a row that adds to the one before, so that learning n attributes keeps n of them, not n²/2.
+// This file holds what definitions learn from data: event types that nobody declared, attributes, keys of objects. While a
+// record is checked, what it would teach is only listed (learning); it takes effect when the record is known to be accepted,
+// so that a rejected one teaches nothing. What is learned is kept as a row that adds to the one before, so that learning n
+// attributes keeps n of them, not n²/2.
 
 import (
 	"bytes"
@@ -17,10 +19,53 @@ import (
 // learned is the actor of definitions that the data made.
 const learned = "learned"
 
-func (s *State) learnType(name string) {
-	d := &schema.EventType{Name: name, Policy: schema.Learn, Attributes: schema.Attrs{}}
-	s.keepDefinition(DefKey{DefEvent, name}, marshal(d), learned, false)
-	s.setEventType(d)
+// learning is one declaration that the record under way teaches if it is accepted: of an attribute that is new, or of one
+// that gets more keys. The column or attribute is entered with it; until then only the record's values refer to it.
+type learning struct {
+	name   string
+	decl   schema.Attr
+	column *attrColumn // of an event
+	attr   *attribute  // of a profile
+}
+
+// unlearned returns an event type that nobody declared, to check the first event of it against. It is no type of the state.
+func unlearned(name string) *eventType {
+	return &eventType{def: &schema.EventType{Name: name, Policy: schema.Learn, Attributes: schema.Attrs{}}}
+}
+
+// learnType lets an undeclared type be one of the state.
+func (s *State) learnType(t *eventType) *eventType {
+	s.keepDefinition(DefKey{DefEvent, t.def.Name}, marshal(t.def), learned, false)
+	s.setEventType(t.def)
+	return s.typeNamed[t.def.Name]
+}
+
+// learnEvent lets what an accepted event taught take effect.
+func (s *State) learnEvent(t *eventType) {
+	for _, l := range s.batch.learning {
+		t.cols[l.name] = l.column
+		s.keepLearned(DefKey{DefEvent, t.def.Name}, l.name, l.decl)
+		s.addEventAttribute(t, l.name, l.decl)
+	}
+}
+
+// learnProfile lets what an accepted Identify taught take effect.
+func (s *State) learnProfile() {
+	for _, l := range s.batch.learning {
+		s.keepLearned(DefKey{DefProfile, ""}, l.name, l.decl)
+		s.enterAttribute(l.attr)
+	}
+	if len(s.batch.learning) > 0 {
+		s.rebuildCatalogue()
+	}
+}
+
+// learnObject lets what an accepted version of an object taught take effect.
+func (s *State) learnObject(o *objectType) {
+	for _, l := range s.batch.learning {
+		s.keepLearned(DefKey{DefObject, o.def.Name}, l.name, l.decl)
+		s.addObjectAttribute(o, l.name, l.decl)
+	}
 }
 
 // learnedAttrs is the body of a row that adds attributes to a definition, or replaces their declarations.
@@ -111,16 +156,26 @@ func unmarshal(body []byte, into any) {
 	}
 }
 
-// unknownAttribute is what happens to an attribute nobody declared: a reason to reject, or a new column.
+// unknownAttribute is what happens to an attribute nobody declared: a reason to reject, or a column that is not entered yet.
+// An event that brings it twice gets the same one.
 func (s *State) unknownAttribute(t *eventType, name string, encoded []byte) (*attrColumn, string) {
+	n := len(t.def.Attributes)
+	for _, l := range s.batch.learning {
+		if l.name == name {
+			return l.column, ""
+		}
+		if t.cols[l.name] == nil {
+			n++
+		}
+	}
 	if t.def.Policy != schema.Learn {
 		return nil, fmt.Sprintf("unknown attribute %q of event %q%s", name, t.def.Name, schema.DidYouMean(name, t.def.Attributes.Names()))
 	}
 	if schema.Reserved[name] || schema.CheckName("an attribute", name) != nil {
 		return nil, fmt.Sprintf("event %q: %q is no name for an attribute: use letters, digits and underscores, and not time, id or source", t.def.Name, name)
 	}
-	if len(t.def.Attributes) >= MaxAttributes {
-		return nil, fmt.Sprintf("event %q has %d attributes already and learns no more", t.def.Name, MaxAttributes)
+	if n >= MaxAttributes {
+		return nil, fmt.Sprintf("event %q would have more than %d attributes, and learns no more by itself; declare %q, or put those that belong together into an object attribute", t.def.Name, MaxAttributes, name)
 	}
 	v, _, err := value.Decode(encoded)
 	if err != nil {
@@ -130,17 +185,13 @@ func (s *State) unknownAttribute(t *eventType, name string, encoded []byte) (*at
 	if !ok {
 		return nil, ""
 	}
-	s.learnAttribute(t, name, decl)
-	return t.cols[name], ""
+	c := &attrColumn{name: name, decl: decl}
+	s.batch.learning = append(s.batch.learning, learning{name: name, decl: decl, column: c})
+	return c, ""
 }
 
-// MaxAttributes bounds what an event type or the profile learns by itself.
+// MaxAttributes bounds what an event type or the profile learns by itself, and the keys that an object attribute gets later.
 const MaxAttributes = 500
-
-func (s *State) learnAttribute(t *eventType, name string, decl schema.Attr) {
-	s.keepLearned(DefKey{DefEvent, t.def.Name}, name, decl)
-	s.addEventAttribute(t, name, decl)
-}
 
 // addEventAttribute adds an attribute, or keys to one. Whether it is required or has a default does not change by that. The
 // definition that others hold stays as it is.
@@ -152,49 +203,50 @@ func (s *State) addEventAttribute(t *eventType, name string, decl schema.Attr) {
 	s.rebuildCatalogue()
 }
 
-// learnKeys adds the undeclared keys of an object or of line items to their declaration, where the type learns.
-func (s *State) learnKeys(t *eventType, c *attrColumn, encoded []byte) bool {
-	if t.def.Policy != schema.Learn || c.decl.Type != schema.Object && c.decl.Type != schema.ObjectList {
-		return false
+// learnKeys lists a declaration with the undeclared keys of an object or of line items, where the type learns.
+func (s *State) learnKeys(t *eventType, c *attrColumn, encoded []byte) (decl schema.Attr, grown bool) {
+	decl = c.decl
+	if t.def.Policy != schema.Learn || decl.Type != schema.Object && decl.Type != schema.ObjectList {
+		return decl, false
 	}
 	v, _, err := value.Decode(encoded)
 	if err != nil {
-		return false
+		return decl, false
 	}
 	seen, ok := schema.Infer(v)
-	if !ok || seen.Type != c.decl.Type {
-		return false
+	if !ok || seen.Type != decl.Type {
+		return decl, false
 	}
-	decl := c.decl
 	decl.Fields = maps.Clone(decl.Fields)
 	if decl.Fields == nil {
 		decl.Fields = schema.Attrs{}
 	}
-	grown := false
-	for name, f := range seen.Fields {
+	for _, name := range seen.Fields.Names() { // in order: near the limit it decides which key is refused
 		if _, known := decl.Fields[name]; !known && len(decl.Fields) < MaxAttributes {
-			decl.Fields[name], grown = f, true
+			decl.Fields[name], grown = seen.Fields[name], true
 		}
 	}
 	if grown {
-		s.learnAttribute(t, c.name, decl)
+		s.batch.learning = append(s.batch.learning, learning{name: c.name, decl: decl, column: c})
 	}
-	return grown
+	return decl, grown
 }
 
 func (s *State) unknownProfileAttribute(name string) string {
 	return fmt.Sprintf("unknown profile attribute %q%s", name, schema.DidYouMean(name, s.Catalogue.Profile.Names()))
 }
 
-func (s *State) learnProfileAttribute(name string, encoded []byte) (*attribute, string) {
+// unknownProfileValue is what happens to a value of a profile attribute nobody declared: a reason to reject, or an attribute
+// that is not entered yet.
+func (s *State) unknownProfileValue(name string, encoded []byte) (*attribute, string) {
 	if s.profilePolicy != schema.Learn {
 		return nil, s.unknownProfileAttribute(name)
 	}
 	if err := schema.CheckName("an attribute", name); err != nil {
 		return nil, err.Error()
 	}
-	if len(s.attrs) >= MaxAttributes {
-		return nil, fmt.Sprintf("profiles have %d attributes already and learn no more", MaxAttributes)
+	if len(s.attrs)+len(s.batch.learning) >= MaxAttributes {
+		return nil, fmt.Sprintf("profiles would have more than %d attributes, and learn no more by themselves; declare %q, or put those that belong together into an object attribute", MaxAttributes, name)
 	}
 	v, _, err := value.Decode(encoded)
 	if err != nil {
@@ -204,8 +256,7 @@ func (s *State) learnProfileAttribute(name string, encoded []byte) (*attribute, 
 	if !ok {
 		return nil, ""
 	}
-	s.keepLearned(DefKey{DefProfile, ""}, name, decl)
-	a := s.addAttribute(name, decl)
-	s.rebuildCatalogue()
+	a := newAttribute(name, decl)
+	s.batch.learning = append(s.batch.learning, learning{name: name, decl: decl, attr: a})
 	return a, ""
 }

@@ -37,6 +37,7 @@ func (s *State) object(r *record.Record, names []string) Verdict {
 		if problem != "" {
 			return Verdict{Code: Rejected, Reason: problem}
 		}
+		s.learnObject(o)
 		enc = value.Append(nil, v)
 	}
 	i := s.objectLog.Append()
@@ -86,7 +87,10 @@ func (s *State) sinceReferred(seg *segment, from int64) bool {
 	return false
 }
 
+// objectValue is all of an object once the record's attributes have changed. What its type would learn is listed.
 func (s *State) objectValue(o *objectType, r *record.Record, names []string, old []byte) (value.Value, string) {
+	s.batch.learning = s.batch.learning[:0]
+	attrs := o.def.Attributes
 	fields := map[string]value.Value{}
 	if old != nil {
 		if v, _, err := value.Decode(old); err == nil {
@@ -101,7 +105,7 @@ func (s *State) objectValue(o *objectType, r *record.Record, names []string, old
 		if err != nil {
 			return v, err.Error()
 		}
-		decl, known := o.def.Attributes[name]
+		decl, known := attrs[name]
 		if !known {
 			if o.def.Policy != schema.Learn {
 				return v, fmt.Sprintf("unknown attribute %q of object %q%s", name, o.def.Name, schema.DidYouMean(name, o.def.Attributes.Names()))
@@ -110,7 +114,11 @@ func (s *State) objectValue(o *objectType, r *record.Record, names []string, old
 			if decl, ok = schema.Infer(v); !ok || schema.CheckName("an attribute", name) != nil {
 				continue
 			}
-			s.learnObjectAttribute(o, name, decl)
+			if len(s.batch.learning) == 0 {
+				attrs = attrs.With(name, decl) // a copy: the definition stays as it is
+			}
+			attrs[name] = decl
+			s.batch.learning = append(s.batch.learning, learning{name: name, decl: decl})
 		}
 		if v.IsAbsent() {
 			delete(fields, name)
@@ -122,13 +130,13 @@ func (s *State) objectValue(o *objectType, r *record.Record, names []string, old
 		fields[name] = v
 	}
 	list := make([]value.Field, 0, len(fields))
-	for _, name := range o.def.Attributes.Names() {
+	for _, name := range attrs.Names() {
 		v, there := fields[name]
 		if !there {
-			d, err := o.def.Attributes[name].DefaultValue()
+			d, err := attrs[name].DefaultValue()
 			if err == nil && !d.IsAbsent() {
 				v, there = d, true
-			} else if o.def.Attributes[name].Required {
+			} else if attrs[name].Required {
 				return v, fmt.Sprintf("object %s %q lacks the required attribute %q", o.def.Name, r.ID, name)
 			}
 		}
@@ -137,11 +145,6 @@ func (s *State) objectValue(o *objectType, r *record.Record, names []string, old
 		}
 	}
 	return value.ObjectOf(list), ""
-}
-
-func (s *State) learnObjectAttribute(o *objectType, name string, decl schema.Attr) {
-	s.keepLearned(DefKey{DefObject, o.def.Name}, name, decl)
-	s.addObjectAttribute(o, name, decl)
 }
 
 func (s *State) addObjectAttribute(o *objectType, name string, decl schema.Attr) {

@@ -25,28 +25,42 @@ type attribute struct {
 	segments []*segment // that read this attribute
 }
 
-// resolve finds or makes the profile a record belongs to, and links what it shows to be one person.
-// It returns the row the record is kept under, which linking never changes.
-func (s *State) resolve(r *record.Record, names []string) (row uint32, problem string) {
+// maxKinds is how many kinds of identifiers there may be.
+const maxKinds = 200
+
+// checkIdentifiers says why a record's identifiers cannot be taken, or "". It changes nothing.
+func (s *State) checkIdentifiers(r *record.Record, names []string) (problem string) {
 	if len(r.Idents) == 0 {
-		return 0, "nobody is named: give a user id, an anonymous id or another identifier"
+		return "nobody is named: give a user id, an anonymous id or another identifier"
 	}
 	b := &s.batch
-	b.idents, b.holders = b.idents[:0], b.holders[:0]
+	b.newKinds = b.newKinds[:0]
 	for _, id := range r.Idents {
 		name := names[id.Kind]
 		if len(id.ID) == 0 || len(id.ID) > identity.MaxID {
-			return 0, fmt.Sprintf("the identifier %q has %d bytes; it takes 1 to %d", name, len(id.ID), identity.MaxID)
+			return fmt.Sprintf("the identifier %q has %d bytes; it takes 1 to %d", name, len(id.ID), identity.MaxID)
 		}
-		if _, known := s.kindCode[name]; !known {
-			if err := schema.CheckName("a kind of identifier", name); err != nil {
-				return 0, err.Error()
-			}
-			if len(s.kinds) == 200 {
-				return 0, fmt.Sprintf("kind of identifier %q: there are 200 kinds already", name)
-			}
+		if _, known := s.kindCode[name]; known || slices.Contains(b.newKinds, name) {
+			continue
 		}
-		kind := s.kind(name)
+		if err := schema.CheckName("a kind of identifier", name); err != nil {
+			return err.Error()
+		}
+		if len(s.kinds)+len(b.newKinds) == maxKinds {
+			return fmt.Sprintf("kind of identifier %q: there are %d kinds already", name, maxKinds)
+		}
+		b.newKinds = append(b.newKinds, name)
+	}
+	return ""
+}
+
+// resolve finds or makes the profile that a record with checked identifiers belongs to, and links what it shows to be one
+// person. It returns the row the record is kept under, which linking never changes.
+func (s *State) resolve(r *record.Record, names []string) (row uint32) {
+	b := &s.batch
+	b.idents, b.holders = b.idents[:0], b.holders[:0]
+	for _, id := range r.Idents {
+		kind := s.kind(names[id.Kind])
 		b.idents = append(b.idents, identity.Identifier{Kind: kind, ID: id.ID})
 		if row, ok := s.ids.Find(kind, id.ID); ok {
 			b.holders = append(b.holders, [2]uint32{row, s.ids.Canonical(row)})
@@ -83,7 +97,7 @@ func (s *State) resolve(r *record.Record, names []string) (row uint32, problem s
 		}
 		s.merge(from, s.ids.Canonical(step.Into))
 	}
-	return res.Row, ""
+	return res.Row
 }
 
 // namesOf says which identifiers came together, as the reason of a link.
@@ -149,10 +163,11 @@ func (s *State) mergeAttributes(visitor, customer uint32) {
 
 // identify folds what is newly known of a person: identifiers that belong together, and attributes.
 func (s *State) identify(r *record.Record, names []string, cause Cause) Verdict {
+	s.batch.learning = s.batch.learning[:0]
 	set := make([]pendingSet, 0, len(r.Attrs))
 	for _, at := range r.Attrs {
 		name := names[at.Name]
-		a := s.attrs[name]
+		a := s.attributeNamed(name)
 		if value.Kind(at.Value[0]) == value.Absent {
 			if a == nil {
 				return s.reject(r, names, s.unknownProfileAttribute(name))
@@ -162,7 +177,7 @@ func (s *State) identify(r *record.Record, names []string, cause Cause) Verdict 
 		}
 		if a == nil {
 			var problem string
-			if a, problem = s.learnProfileAttribute(name, at.Value); problem != "" {
+			if a, problem = s.unknownProfileValue(name, at.Value); problem != "" {
 				return s.reject(r, names, problem)
 			}
 			if a == nil {
@@ -176,16 +191,30 @@ func (s *State) identify(r *record.Record, names []string, cause Cause) Verdict 
 		}
 		set = append(set, pendingSet{a, append([]byte(nil), bytes...)})
 	}
-	row, problem := s.resolve(r, names)
-	if problem != "" {
+	if problem := s.checkIdentifiers(r, names); problem != "" {
 		return s.reject(r, names, problem)
 	}
+	s.learnProfile()
+	row := s.resolve(r, names)
 	at := r.Time
 	if at == 0 {
 		at = s.Now
 	}
 	s.setAttributes(row, set, at, cause)
 	return Verdict{}
+}
+
+// attributeNamed returns a profile attribute, also one that the record under way has brought; nil when it is unknown.
+func (s *State) attributeNamed(name string) *attribute {
+	if a := s.attrs[name]; a != nil {
+		return a
+	}
+	for _, l := range s.batch.learning {
+		if l.name == name {
+			return l.attr
+		}
+	}
+	return nil
 }
 
 // pendingSet is one checked attribute of a profile; nil bytes remove it.
@@ -273,13 +302,20 @@ func getCell2(c *column.Column, row uint32) value.Value {
 }
 
 // addAttribute declares a profile attribute, or changes its declaration.
-func (s *State) addAttribute(name string, decl schema.Attr) *attribute {
+func (s *State) addAttribute(name string, decl schema.Attr) {
 	a := s.attrs[name]
 	if a == nil {
-		a = &attribute{name: name, now: column.NewVector(columnKind(decl.Type)), at: column.NewVector(column.Int64)}
-		s.attrs[name] = a
-		s.attrNames = append(s.attrNames, name)
+		a = newAttribute(name, decl)
+		s.enterAttribute(a)
 	}
 	a.decl = decl
-	return a
+}
+
+func newAttribute(name string, decl schema.Attr) *attribute {
+	return &attribute{name: name, decl: decl, now: column.NewVector(columnKind(decl.Type)), at: column.NewVector(column.Int64)}
+}
+
+func (s *State) enterAttribute(a *attribute) {
+	s.attrs[a.name] = a
+	s.attrNames = append(s.attrNames, a.name)
 }

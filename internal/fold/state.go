@@ -232,6 +232,8 @@ type batchScratch struct {
 	spill      []byte
 	key        []byte
 	idents     []identity.Identifier
+	newKinds   []string    // kinds of identifiers that it brings
+	learning   []learning  // what it teaches
 	holders    [][2]uint32 // rows of known identifiers, and whom they belonged to before
 	change     change      // what it does to who the person is
 	resolution identity.Resolution
