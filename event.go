@@ -51,8 +51,14 @@ type Identity struct {
 	UserID      string
 	AnonymousID string
 	Identifiers map[string]string
-	Time        time.Time // when it was so: an older value never replaces a newer one, and one repeated keeps its first time. Default: now
-	Attributes  Attrs     // a nil value removes the attribute
+	Time        time.Time // when it was so, to the microsecond. Default: now
+
+	// Attributes by name; a nil value removes one. Of all changes the one with the latest Time counts, in whatever order they
+	// come, whether it sets or removes, and also when it came for a visitor who was linked since; at the same time, the last to
+	// come. One exception: a value that is said again while it is current keeps its first time. Set for Monday and again
+	// for Friday, it loses to another that comes later for Wednesday. Saying a value again costs nothing; a removal is kept
+	// each time, so do not remove each night what was never there.
+	Attributes Attrs
 }
 
 // Status is what became of one event.

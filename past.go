@@ -30,15 +30,16 @@ import (
 //	                        also when it arrived later                  on the timeline and in reports, but conditions wait
 //	a profile attribute     the latest value by the times they were     the value that was current at t; one that came after
 //	                        set for, of those not after t               t is not known, also when it was set for before
-//	a removed attribute     absent from the time it was removed for     absent once the removal had arrived
+//	a removed attribute     absent from the time it was removed for     absent once the removal had arrived, unless a later
+//	                                                                    value was current
 //	an object (`e.product`) its versions from times not after t         its versions that had arrived
 //	who is who              as known now: a visitor's history is the    as known then: a visitor who became a customer
 //	                        customer's also before they were linked,    after t is a visitor still, and who had not
 //	                        and who came after t is there, with nothing come is not there
 //	inSegment("vip")        asks that segment's condition at t, by the same rules
 //
-// As in the present, a value that is said again does not become newer, and where two profiles were linked the later value of
-// each attribute won. A reference binds to the version of the event's time among those above, else to the first later one. KnownAt answers as a client whose clock stopped at t
+// As in the present, a value that is said again does not become newer, and where two profiles were linked the later change of
+// each attribute won, also when it removed it. A reference binds to the version of the event's time among those above, else to the first later one. KnownAt answers as a client whose clock stopped at t
 // would, had it today's definitions. Files that were written before arrivals of objects were kept say of those objects only between
 // which events they came.
 //

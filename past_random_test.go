@@ -198,7 +198,7 @@ func (h *history) identity(now time.Time) *cdp.Identity {
 	if h.r.IntN(3) == 0 {
 		id.Attributes["store"] = pick(h.r, "s1", "s2")
 	}
-	if user != "" && h.r.IntN(3) == 0 {
+	if h.r.IntN(3) == 0 {
 		id.Attributes[pick(h.r, "age", "city", "signup")] = nil
 	}
 	return id

@@ -19,8 +19,8 @@ import (
 type attribute struct {
 	name string
 	decl schema.Attr
-	now  *column.Column // current values by row
-	at   *column.Column // time of the current value by row
+	now  *column.Column // current values by row; absent also when it was removed
+	at   *column.Column // time of the current value by row, or of its removal
 
 	segments []*segment // that read this attribute
 }
@@ -146,18 +146,19 @@ func (s *State) merge(visitor, customer uint32) {
 	s.stimulate(stimulus{kind: onMerge, row: customer, at: s.Now, cause: CauseMerge})
 }
 
-// mergeAttributes lets the latest value of each attribute win. At the same time the visitor's does: it came with what shows
-// that they are one person.
+// mergeAttributes lets the latest change of each attribute win, also one that removed it. At the same time the visitor's does:
+// it came with what shows that they are one person.
 func (s *State) mergeAttributes(visitor, customer uint32) {
 	for _, name := range s.attrNames {
 		a := s.attrs[name]
-		v := getCell2(a.now, visitor)
-		if v.IsAbsent() {
+		if !a.has(visitor) || a.has(customer) && a.at.Int(customer) > a.at.Int(visitor) {
 			continue
 		}
-		if at := a.at.Int(visitor); !a.has(customer) || a.at.Int(customer) <= at {
-			a.put(customer, value.Append(nil, v), at)
+		var bytes []byte
+		if v := getCell2(a.now, visitor); !v.IsAbsent() {
+			bytes = value.Append(nil, v)
 		}
+		a.put(customer, bytes, a.at.Int(visitor))
 	}
 }
 
@@ -238,12 +239,18 @@ func (s *State) setAttributes(row uint32, set []pendingSet, at int64, cause Caus
 	s.settle()
 }
 
-// setAttribute keeps the latest value by the caller's time. What changes nothing is dropped; what comes late is kept as
-// history and changes nothing now. It reports whether the current value changed.
+// setAttribute lets the latest change by the caller's time win, whether it sets or removes. What says nothing new is dropped;
+// what comes late is kept as history and changes nothing now. It reports whether the current value changed.
+//
+// A set of the current value is dropped, so it does not make it newer: people are synced each night, and a row for each of
+// their attributes would be kept each time. A removal is kept unless it has the time of the last one: its time is all that tells
+// that what comes later and is older has lost.
 func (s *State) setAttribute(row, who uint32, a *attribute, bytes []byte, at int64) bool {
 	old := getCell2(a.now, who)
-	late := a.has(who) && a.at.Int(who) > at
-	if !late && sameBytes(old, bytes) {
+	known := a.has(who)
+	late := known && a.at.Int(who) > at
+	same := sameBytes(old, bytes)
+	if !late && same && (bytes != nil || known && a.at.Int(who) == at) {
 		return false
 	}
 	t := s.sets
@@ -265,7 +272,7 @@ func (s *State) setAttribute(row, who uint32, a *attribute, bytes []byte, at int
 		return false
 	}
 	a.put(who, bytes, at)
-	return true
+	return !same
 }
 
 func sameBytes(old value.Value, b []byte) bool {
@@ -276,7 +283,7 @@ func sameBytes(old value.Value, b []byte) bool {
 	return err == nil && v.Equal(old)
 }
 
-// has says whether the row was ever given a value (removing one counts: a late set must not bring it back).
+// has says whether the attribute was ever set or removed for the row.
 func (a *attribute) has(row uint32) bool {
 	return int(row) < a.at.Len() && a.at.Int(row) != column.AbsentInt
 }

@@ -124,9 +124,9 @@ func (r *replay) applySet(i uint32) error {
 	if a.has(who) && a.at.Int(who) > at {
 		return nil
 	}
-	// What came late was kept whatever it said. Where the later value that made it late does not count, it may say nothing
-	// new, and such a set does not renew the time of the value: see setAttribute.
-	if r.until != math.MaxInt64 && sameBytes(getCell2(a.now, who), bytes) {
+	// What came late was kept whatever it said. Where the later change that made it late does not count, it may set what is
+	// current, and such a set does not renew the time of the value: see setAttribute.
+	if r.until != math.MaxInt64 && bytes != nil && sameBytes(getCell2(a.now, who), bytes) {
 		return nil
 	}
 	a.put(who, bytes, at)
