@@ -106,7 +106,7 @@ func (p Past) Contains(ctx context.Context, segment, userID string) (in bool, er
 
 // Members yields the members of a segment with their profiles as of then, in the order in which they were first seen.
 // They are found and read in small steps, so a long loop never holds up intake. Because profiles name their segments, the
-// members of all segments are found first. The error, if any, comes last.
+// members of all segments are found first, but for those that [Past.Find] leaves out. The error, if any, comes last.
 func (p Past) Members(ctx context.Context, segment string) iter.Seq2[Profile, error] {
 	return func(yield func(Profile, error) bool) {
 		var past *fold.Past
@@ -115,7 +115,7 @@ func (p Past) Members(ctx context.Context, segment string) iter.Seq2[Profile, er
 			if !s.Ask(segment) {
 				return notFound("segment", segment)
 			}
-			if err := p.missingForAll(live, segment); err != nil {
+			if err := p.missing(fmt.Sprintf("segment %q", segment), live.MissingFor(segment, p.instant.At)); err != nil {
 				return err
 			}
 			s.AskAll()
@@ -180,8 +180,11 @@ func (p Past) Profile(ctx context.Context, userID string) (Profile, error) {
 // Find returns the person an identifier of a kind belonged to, with the identifiers and attributes of then. Segments are those
 // the person was in, by today's conditions; since when is what was noted then, and the zero time where nothing was: for
 // TrueAt, and where the condition was another. Journeys are those the person was inside; at which node is not kept.
+//
+// Left out of Segments are those that look for events which were dropped since, or ask for such a segment: whether the person was
+// in one of them is not known any more. [Past.Contains] of such a segment is a [*DroppedError] that says what is missing.
 func (p Past) Find(ctx context.Context, kind, id string) (out Profile, err error) {
-	err = p.person(ctx, "past.find", kind, id, func(live *fold.State) error { return p.missingForAll(live) },
+	err = p.person(ctx, "past.find", kind, id, func(*fold.State) error { return nil },
 		func(s *fold.State, row uint32) { out = readProfile(s, row) })
 	return out, err
 }
@@ -190,6 +193,9 @@ func (p Past) Find(ctx context.Context, kind, id string) (out Profile, err error
 func (p Past) Timeline(ctx context.Context, id string, opt *TimelineOptions) (out []TimelineEvent, err error) {
 	o := opt.withDefaults()
 	err = p.person(ctx, "past.timeline", o.Kind, id, func(live *fold.State) error {
+		if err := o.check(live); err != nil {
+			return err
+		}
 		types := o.Only
 		if len(types) == 0 {
 			types = live.PublicTypes()
@@ -238,16 +244,6 @@ func (p Past) missing(what string, m *fold.Missing) error {
 		e.From = utc(m.From)
 	}
 	return e
-}
-
-// missingForAll is missing for all segments, which profiles name; those named first come first.
-func (p Past) missingForAll(s *fold.State, first ...string) error {
-	for _, name := range append(first, s.SegmentNames()...) {
-		if err := p.missing(fmt.Sprintf("segment %q", name), s.MissingFor(name, p.instant.At)); err != nil {
-			return err
-		}
-	}
-	return nil
 }
 
 // person reads one person's past state, which is derived and read under one lock. allowed says what the question misses.

@@ -108,8 +108,12 @@ func (e Events) List(ctx context.Context) ([]EventType, error) {
 	return list[EventType](ctx, e.c, "events.list", fold.DefEvent)
 }
 
-// System returns the event types that the platform writes itself: what happens to a customer in segments, journeys and
-// messages. They can be used wherever events can.
+// System returns the event types that the platform writes itself: what happens to a person in journeys, with messages and
+// with consent. They can be used wherever events can.
+//
+// The entries segment_entered and segment_left of timelines are not among them, because memberships are not kept as events: conditions ask with
+// inSegment, journeys start by Entry.Entered and Entry.Left, and [Segments.Flips] and [Segments.Sizes] tell when. TimelineOptions.Only takes
+// the two names, and no event type can have them.
 func (e Events) System(ctx context.Context) ([]EventType, error) {
 	var out []EventType
 	err := e.c.read(ctx, "events.system", func(s *fold.State) {

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/embedcdp/cdp/internal/column"
@@ -136,8 +137,19 @@ func (s *State) define(r *record.Record, names []string) Verdict {
 
 // Check says whether a definition would be accepted now, without changing anything.
 func (s *State) Check(key DefKey, body []byte, deleted bool) error {
-	_, err := s.prepare(key, body, deleted)
-	return err
+	if _, err := s.prepare(key, body, deleted); err != nil || deleted {
+		return err
+	}
+	// The fold itself goes on taking these: older logs may hold them.
+	switch key.Kind {
+	case DefEvent:
+		if shownOnly(key.Name) {
+			return writtenByPlatform(key.Name)
+		}
+	case DefSegment:
+		return s.checkOf(key.Name, body)
+	}
+	return nil
 }
 
 // prepare checks a definition and returns what makes it take effect.
@@ -247,7 +259,7 @@ func (s *State) prepareRemoval(key DefKey) (func(), error) {
 		return nil, fmt.Errorf("there is no such %s", key.Kind)
 	}
 	if users := s.usedBy(key); len(users) > 0 {
-		return nil, fmt.Errorf("it is used by %s; change that first", users)
+		return nil, fmt.Errorf("it is used by %s; change that first", strings.Join(users, ", "))
 	}
 	switch key.Kind {
 	case DefSegment:
@@ -307,13 +319,17 @@ func (s *State) prepareEvent(name string, body []byte) (func(), error) {
 	}
 	if t := s.typeNamed[name]; t != nil {
 		if t.def.System {
-			return nil, fmt.Errorf("event %q is written by the platform itself; choose another name", name)
+			return nil, writtenByPlatform(name)
 		}
 		if err := sameTypes(t.def.Attributes, d.Attributes); err != nil {
 			return nil, err
 		}
 	}
 	return func() { s.setEventType(&d) }, nil
+}
+
+func writtenByPlatform(name string) error {
+	return fmt.Errorf("event %q is written by the platform itself; choose another name", name)
 }
 
 // maxDeclared is how many attributes an event type may have: each is a column beside those that every event has.

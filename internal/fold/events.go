@@ -154,6 +154,9 @@ func (s *State) columnOf(t *eventType, event, attr uint32, names []string) *attr
 func (s *State) event(r *record.Record, names []string, arrived int64, cause Cause) Verdict {
 	t := s.typeOf(r.Name, names)
 	if t == nil {
+		if shownOnly(names[r.Name]) {
+			return s.reject(r, names, writtenByPlatform(names[r.Name]).Error())
+		}
 		if !s.Settings.LearnEvents {
 			return s.reject(r, names, fmt.Sprintf("unknown event %q%s; define it, or let the portal learn event types", names[r.Name], schema.DidYouMean(names[r.Name], s.publicTypes())))
 		}

@@ -26,6 +26,9 @@ const (
 	SegmentLeft    = "segment_left"
 )
 
+// shownOnly says whether a name is one under which timelines show flips: there is no event type of it, and there can be none.
+func shownOnly(name string) bool { return name == SegmentEntered || name == SegmentLeft }
+
 func (s *State) defineSystemTypes() {
 	str, num, txt, when := schema.Attr{Type: schema.String}, schema.Attr{Type: schema.Number}, schema.Attr{Type: schema.Text}, schema.Attr{Type: schema.Datetime}
 	with := func(base schema.Attrs, more schema.Attrs) schema.Attrs {
