@@ -1,6 +1,7 @@
 package cdp_test
 
 import (
+	"context"
 	"fmt"
 	"math"
 	"testing"
@@ -10,6 +11,8 @@ import (
 
 	"github.com/embedcdp/cdp"
 	"github.com/embedcdp/cdp/cdptest"
+	"github.com/embedcdp/cdp/store/faultstore"
+	"github.com/embedcdp/cdp/store/memstore"
 )
 
 // Definitions and questions that are refused because they would mean nothing or do harm.
@@ -78,4 +81,49 @@ func TestSegmentKeepsItsPeople(t *testing.T) {
 	require.EqualError(t, c.Segments().Remove(ctx, "base"), `segment "base": it is used by segment "one", segment "two"; change that first`)
 	err = c.Segments().Save(ctx, cdp.Segment{Name: "base", Where: `inSegment("two")`})
 	require.EqualError(t, err, `segment "base": segments ask for each other in a circle: base -> two -> base`)
+}
+
+// A commit whose outcome is not known is told of a definition without a word of events.
+func TestOutcomeUnknownOfDefinition(t *testing.T) {
+	for _, name := range []string{"base", ""} {
+		st := faultstore.Wrap(memstore.New())
+		c, err := cdp.New(st, cdp.Config{})
+		require.NoError(t, err)
+		st.FailCommit(1, faultstore.Torn)
+		what := "portal"
+		if name == "" {
+			err = c.Portal().Save(t.Context(), cdp.Settings{Name: "Shop"})
+		} else {
+			what = `segment "base"`
+			err = c.Segments().Save(t.Context(), cdp.Segment{Name: name, Where: "true"})
+		}
+		require.ErrorIs(t, err, cdp.ErrOutcomeUnknown)
+		require.ErrorContains(t, err, "cdp: outcome unknown: the commit of "+what+" was under way; read it to see which is there, or do the same again: what is there already makes no new version: ")
+		require.NotContains(t, err.Error(), "event ids")
+		_ = c.Close()
+	}
+}
+
+// A timeline that could only be empty by a slip of the pen is an error, now and in the past.
+func TestTimelineRefuses(t *testing.T) {
+	c := cdptest.New(t, cdptest.Options{Start: noon})
+	c.Define(cdp.EventType{Name: "purchase"})
+	c.SaveSegment("all", "true")
+	c.Happens(cdp.Event{Name: "purchase", UserID: "ann"})
+	for _, timeline := range []func(context.Context, string, *cdp.TimelineOptions) ([]cdp.TimelineEvent, error){c.Profiles().Timeline, c.TrueAt(noon).Timeline} {
+		ask := func(o cdp.TimelineOptions) (names []string, err error) {
+			list, err := timeline(t.Context(), "ann", &o)
+			for _, e := range list {
+				names = append(names, e.Name)
+			}
+			return names, err
+		}
+		_, err := ask(cdp.TimelineOptions{Limit: -1})
+		require.EqualError(t, err, `cdp: TimelineOptions.Limit is -1: ask for a number of events, or 0 for 100`)
+		_, err = ask(cdp.TimelineOptions{Only: []string{"purchase", "purchas"}})
+		require.EqualError(t, err, `cdp: TimelineOptions.Only names "purchas", which is no event type (did you mean "purchase"?)`)
+		names, err := ask(cdp.TimelineOptions{Only: []string{"purchase", "segment_entered", "segment_left", "message_sent"}})
+		require.NoError(t, err)
+		require.ElementsMatch(t, []string{"purchase", "segment_entered"}, names)
+	}
 }
