@@ -127,3 +127,41 @@ func TestTimelineRefuses(t *testing.T) {
 		require.ElementsMatch(t, []string{"purchase", "segment_entered"}, names)
 	}
 }
+
+// An attribute can be left out again before the first event, and not once something counts on it.
+func TestDropAttribute(t *testing.T) {
+	st, ctx := memstore.New(), t.Context()
+	c, err := cdp.New(st, cdp.Config{})
+	require.NoError(t, err)
+	define := func(attrs cdp.Schema) error {
+		return c.Events().Define(ctx, cdp.EventType{Name: "pay", Attributes: attrs})
+	}
+	require.NoError(t, define(cdp.Schema{"amuont": cdp.Number.Required(), "who": cdp.String}))
+	require.NoError(t, c.Segments().Save(ctx, cdp.Segment{Name: "payers", Where: `events.pay.exists(e, e.amuont > 1.0)`}))
+	require.EqualError(t, define(cdp.Schema{"amount": cdp.Number}), `event "pay": attribute "amuont" is missing; it cannot be dropped while segment "payers" names the event`)
+	require.NoError(t, c.Segments().Remove(ctx, "payers"))
+	require.ErrorContains(t, define(cdp.Schema{"amuont": cdp.String, "who": cdp.String}), `attribute "amuont" is number and cannot become string`)
+	require.NoError(t, define(cdp.Schema{"amount": cdp.Number}))
+	require.ErrorContains(t, define(cdp.Schema{"amount": cdp.Number, "who": cdp.Number}), `attribute "who" was dropped and cannot come back as number`)
+	for range 2 { // by the log or a checkpoint the same comes out
+		typ, err := c.Events().Get(ctx, "pay")
+		require.NoError(t, err)
+		require.Equal(t, cdp.Schema{"amount": cdp.Number}, typ.Attributes)
+		_, err = c.Track(ctx, cdp.Event{Name: "pay", UserID: "ann", Attributes: cdp.Attrs{"amuont": 1}})
+		require.ErrorContains(t, err, `unknown attribute "amuont" of event "pay" (did you mean "amount"?)`)
+		require.NoError(t, c.Close())
+		c, err = cdp.New(st, cdp.Config{})
+		require.NoError(t, err)
+	}
+	require.NoError(t, define(cdp.Schema{"amount": cdp.Number, "who": cdp.String}), "as it was")
+	_, err = c.Track(ctx, cdp.Event{Name: "pay", UserID: "ann", Attributes: cdp.Attrs{"amount": 7, "who": "me"}})
+	require.NoError(t, err)
+	require.ErrorContains(t, define(cdp.Schema{"amount": cdp.Number}), `attribute "who" is missing; it cannot be dropped: there are or were events of the type`)
+	require.NoError(t, c.Close())
+	c, err = cdp.New(st, cdp.Config{})
+	require.NoError(t, err)
+	defer c.Close()
+	list, err := c.Profiles().Timeline(ctx, "ann", nil)
+	require.NoError(t, err)
+	require.Equal(t, cdp.Attrs{"amount": 7.0, "who": "me"}, list[0].Attributes)
+}

@@ -93,7 +93,8 @@ type Events struct{ c *Client }
 // Events returns the verbs of event types.
 func (c *Client) Events() Events { return Events{c} }
 
-// Define declares an event type, or changes it: attributes may be added, required or given defaults; their types stay.
+// Define declares an event type, or changes it: attributes may be added, required or given defaults; their types stay. One may
+// be left out as long as no event of the type was ever accepted and no version of a segment, journey, template or dataflow names the type.
 func (e Events) Define(ctx context.Context, t EventType) error {
 	return e.c.save(ctx, "events.define", fold.DefEvent, t.Name, t)
 }

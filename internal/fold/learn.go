@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"maps"
 
+	"github.com/embedcdp/cdp/internal/column"
 	"github.com/embedcdp/cdp/internal/schema"
 	"github.com/embedcdp/cdp/internal/value"
 )
@@ -119,7 +120,7 @@ func (s *State) unknownAttribute(t *eventType, name string, encoded []byte) (*at
 	if schema.Reserved[name] || schema.CheckName("an attribute", name) != nil {
 		return nil, fmt.Sprintf("event %q: %q is no name for an attribute: use letters, digits and underscores, and not time, id or source", t.def.Name, name)
 	}
-	if len(t.def.Attributes) >= MaxAttributes {
+	if len(t.def.Attributes) >= MaxAttributes || len(t.tab.Columns()) >= column.MaxColumns { // of which some may have been dropped
 		return nil, fmt.Sprintf("event %q has %d attributes already and learns no more", t.def.Name, MaxAttributes)
 	}
 	v, _, err := value.Decode(encoded)

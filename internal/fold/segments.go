@@ -85,30 +85,6 @@ func (s *State) prepareSegment(name string, body []byte) (func(), error) {
 	return func() { s.setSegment(d, expr, prog) }, nil
 }
 
-// checkOf refuses to make a segment be about others than it was while something asks for it: a segment of customers that
-// asks for one of visitors is empty.
-func (s *State) checkOf(name string, body []byte) error {
-	var d SegmentDef
-	seg := s.segNamed[name]
-	if err := strict(body, &d); err != nil || seg == nil {
-		return err
-	}
-	was := seg.def.about()
-	if seg.next != nil {
-		was = seg.next.version.def.about()
-	}
-	if was == d.about() {
-		return nil
-	}
-	if users := s.usedBy(DefKey{DefSegment, name}); len(users) > 0 {
-		return fmt.Errorf("it is of %s and cannot become of %s while it is used by %s; change that first, or save it under another name", was, d.about(), strings.Join(users, ", "))
-	}
-	return nil
-}
-
-// about is whom the segment is about, said in full.
-func (d *SegmentDef) about() string { return cmp.Or(d.Of, "customers") }
-
 // checkSegment reads and compiles a definition by itself, without looking at who uses it.
 func (s *State) checkSegment(name string, body []byte) (*SegmentDef, *celenv.Expr, *roweval.Program, error) {
 	d := &SegmentDef{}
