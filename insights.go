@@ -403,7 +403,7 @@ func reportWorkers() int { return min(runtime.GOMAXPROCS(0), 8) }
 // Retention asks how many of the people who started in a period came back in the periods after it.
 type Retention struct {
 	Title  string
-	Start  Step // people start with the first event of all that is one, also where that is not in Range
+	Start  Step // people start with the first such event that they ever had
 	Return Step // what coming back is, from the start on and before Range.To; default: the same as Start
 
 	// Range is of both, and required: people start in it, those who started before or after are in no cohort, and returns from

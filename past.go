@@ -53,7 +53,8 @@ import (
 // report reads all its events in one step, as in the present. Questions about one person derive that person's part alone.
 //
 // A question that looks for events which were there at the instant and were dropped since ([EventType].Retention) is an error, a
-// [*DroppedError]: a segment with a window that lies within what is kept is answered, one that counts all events is not.
+// [*DroppedError]: a segment with a window that lies within what is kept is answered, one that counts all events is not. Profiles are
+// answered, without the segments of that kind: see [Past.Find].
 type Past struct {
 	c         *Client
 	at        time.Time
