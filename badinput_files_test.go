@@ -157,5 +157,8 @@ func TestLocked(t *testing.T) {
 	require.NoError(t, cmd.Wait())
 	c, err := cdp.Open(path)
 	require.NoError(t, err)
+	_, err = cdp.Open(path)
+	require.ErrorIs(t, err, cdp.ErrLocked)
+	require.ErrorContains(t, err, path+": store: open already, in this or another process; close it first (waited ")
 	require.NoError(t, c.Close())
 }

@@ -23,7 +23,8 @@ type Client struct {
 
 // Open opens the file at path, making it when it is not there, as a client of its portal. At most one Config is taken.
 //
-// One process at a time has a file open: when another has it, the error wraps [ErrLocked] and comes within two seconds.
+// A file is open once at a time: while another Open has it, in this process or another, the error wraps [ErrLocked] and comes
+// within two seconds.
 // A damaged file gives an error that wraps [ErrDamaged].
 func Open(path string, config ...Config) (*Client, error) {
 	if len(config) > 1 {
@@ -75,6 +76,9 @@ func New(st store.Store, config Config) (*Client, error) {
 // Close finishes the calls under way, writes a checkpoint so that the next Open is quick, and releases the file that Open
 // opened. A second Close returns nil. Run, if it is running, returns.
 func (c *Client) Close() error {
+	if c == nil || c.engine == nil {
+		return nil // nothing was opened
+	}
 	err := c.engine.Close()
 	if c.ownedBy != nil {
 		if e := c.ownedBy.Close(); err == nil {
@@ -107,12 +111,17 @@ func (c *Client) Tick(ctx context.Context) error {
 }
 
 // Now returns the client's clock, in UTC.
-func (c *Client) Now() time.Time { return c.cfg.Now().UTC() }
+func (c *Client) Now() time.Time {
+	if c == nil || c.cfg.Now == nil { // nobody opened it
+		return time.Now().UTC()
+	}
+	return c.cfg.Now().UTC()
+}
 
 // begin is the one place every verb passes. It refuses what may not be done now; accounts and their permissions will be
 // checked here.
 func (c *Client) begin(ctx context.Context, verb string) error {
-	if c == nil {
+	if c == nil || c.engine == nil {
 		return &InvalidError{What: verb, Reason: "was asked of no client: get one from cdp.Open or cdp.New, and all else from it"}
 	}
 	if ctx == nil {
@@ -137,6 +146,11 @@ func (c *Client) read(ctx context.Context, verb string, fn func(*fold.State)) er
 
 // NextDue returns the next instant at which something happens by itself: a segment exit, a journey timer, a message to
 // be tried again. Tests move their clock to it.
-func (c *Client) NextDue() (at time.Time, ok bool) { return c.sender.NextDue() }
+func (c *Client) NextDue() (at time.Time, ok bool) {
+	if c == nil || c.sender == nil { // nobody opened it
+		return at, false
+	}
+	return c.sender.NextDue()
+}
 
 var errNoStore = errors.New("cdp: the store is nil: give one, such as memstore.New(), or use Open for a file")

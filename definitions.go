@@ -130,7 +130,7 @@ func (c *Client) define(ctx context.Context, kind, name string, body []byte, fla
 	enc.End(body)
 	verdicts, err := c.engine.Submit(ctx, enc.Submission(nil))
 	if err != nil {
-		return err
+		return undecided(kind, name, err)
 	}
 	if verdicts[0].Code == fold.Rejected {
 		return definitionError(kind, name, errors.New(verdicts[0].Reason))
@@ -139,6 +139,18 @@ func (c *Client) define(ctx context.Context, kind, name string, body []byte, fla
 		return c.built(ctx, name)
 	}
 	return nil
+}
+
+// undecided words the error of a commit whose outcome is not known for a definition, which has no event ids.
+func undecided(kind, name string, err error) error {
+	rest, yes := strings.CutPrefix(err.Error(), ErrOutcomeUnknown.Error())
+	if !yes {
+		return err
+	}
+	if name != "" {
+		kind += fmt.Sprintf(" %q", name)
+	}
+	return &bareError{fmt.Sprintf("cdp: outcome unknown: the commit of %s was under way; read it to see which is there, or do the same again: what is there already makes no new version%s", kind, rest), err}
 }
 
 // built waits until a segment that was saved has its members.

@@ -59,3 +59,20 @@ func TestTrendOfEveryEvent(t *testing.T) {
 	_, err := c.Insights().Trend(context.Background(), cdp.Trend{Range: cdp.Between(daysAgo(2), noon), Series: []cdp.Series{{Event: "*", Measure: cdp.Sum}}})
 	require.ErrorContains(t, err, `sum of every event: "*" has no number in common; use Count or People, or name one event`)
 }
+
+// A client that nobody opened: every verb says so, and what returns no error has none.
+func TestZeroClient(t *testing.T) {
+	var none *cdp.Client
+	for _, c := range []*cdp.Client{{}, none} {
+		verbs := 0
+		for name, err := range callAll(t, context.Background(), c) {
+			verbs++
+			assert.ErrorContains(t, err, " was asked of no client: get one from cdp.Open or cdp.New, and all else from it", name)
+		}
+		require.GreaterOrEqual(t, verbs, atLeastVerbs)
+		_, due := c.NextDue()
+		assert.False(t, due)
+		assert.False(t, c.Now().IsZero())
+		require.NoError(t, c.Close())
+	}
+}

@@ -16,7 +16,7 @@ var (
 	// be done.
 	ErrDamaged = engine.ErrDamaged
 
-	// ErrLocked: another process has the file open. The message names the file.
+	// ErrLocked: the file is open already, in this process or another. The message names the file.
 	ErrLocked = store.ErrLocked
 )
 
@@ -25,7 +25,8 @@ var (
 	// ErrClosed: the client was closed, or closed itself after a failed commit; the message then says which.
 	ErrClosed = engine.ErrClosed
 
-	// ErrOutcomeUnknown: the call ended while its commit was under way. The same event ids are safe to send again.
+	// ErrOutcomeUnknown: the call ended while its commit was under way. The same event ids are safe to send again;
+	// a definition that is there already makes no new version.
 	ErrOutcomeUnknown = engine.ErrOutcomeUnknown
 
 	// ErrNotFound: there is no definition, profile or object of that name.

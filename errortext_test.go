@@ -305,6 +305,8 @@ func TestOpenTexts(t *testing.T) {
 	require.ErrorAs(t, err, &invalid)
 	_, err = cdp.Open(dir)
 	require.EqualError(t, err, "cdp: "+dir+" is a directory; name a file in it")
+	_, err = cdp.Open("")
+	require.EqualError(t, err, `cdp: the path is empty; name the file to open or make, as "shop.db"`)
 	_, err = cdp.Open(missing)
 	require.ErrorContains(t, err, "cdp: "+missing+" cannot be created: ")
 	require.Equal(t, 1, strings.Count(err.Error(), "shop.cdp"))

@@ -3,6 +3,7 @@ package cdp
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/RoaringBitmap/roaring/v2"
@@ -13,8 +14,8 @@ import (
 
 // ForecastOptions say what a forecast is broken down by.
 type ForecastOptions struct {
-	By  []string // attributes of the profile that hold one value, not lists and objects
-	Top int      // values listed of each attribute, the others together are Other. Default: 20
+	By  []string // attributes of the profile that hold one value, not lists and objects; each once
+	Top int      // values listed of each attribute, the others together are Other. Default: 20; negative is an error
 }
 
 // Forecast is who would be in a segment, before it is saved, and how they differ from everybody. All numbers are exact and of
@@ -50,7 +51,10 @@ func (s Segments) Forecast(ctx context.Context, seg Segment, opt *ForecastOption
 	if opt != nil {
 		o = *opt
 	}
-	if o.Top <= 0 {
+	if o.Top < 0 {
+		return Forecast{}, &InvalidError{What: "ForecastOptions.Top", Reason: fmt.Sprintf("is %d: list a number of values, or 0 for 20", o.Top)}
+	}
+	if o.Top == 0 {
 		o.Top = 20
 	}
 	def, err := unsaved(seg)
@@ -117,15 +121,17 @@ func share(part, whole int) float64 {
 	return float64(part) / float64(whole)
 }
 
-// checkBreakdown refuses attributes that nobody declared, or that hold several values.
+// checkBreakdown refuses attributes that nobody declared, that hold several values, or that are named twice.
 func checkBreakdown(profile schema.Attrs, by []string) error {
-	for _, name := range by {
+	for i, name := range by {
 		decl, ok := profile[name]
 		switch {
 		case !ok:
 			return &InvalidError{What: "ForecastOptions.By", Reason: fmt.Sprintf("names %q, which is no attribute of profiles%s", name, schema.DidYouMean(name, profile.Names()))}
 		case decl.Type.Elem() != "" || decl.Type == schema.Object:
 			return &InvalidError{What: "ForecastOptions.By", Reason: fmt.Sprintf("names %q, which is of type %s: name attributes that hold one value", name, decl.Type)}
+		case slices.Contains(by[:i], name):
+			return &InvalidError{What: "ForecastOptions.By", Reason: fmt.Sprintf("names %q twice", name)}
 		}
 	}
 	return nil

@@ -78,6 +78,9 @@ const (
 	Minimum Measure = "min"
 	Maximum Measure = "max"
 	Median  Measure = "median"
+
+	// Percentile is the one that Series.Percentile says, by linear interpolation between the nearest ranks (Hyndman and Fan type 7).
+	Percentile Measure = "percentile"
 )
 
 // Trend asks how something developed over time.
@@ -98,7 +101,12 @@ type Series struct {
 	Measure Measure // default: Count
 	Value   string  // the number to measure, for all but Count and People
 	Unit    string  // of that number, such as "USD"
-	By      string  // an attribute to break down by, also of an object: "category", "product.brand", "source"
+
+	// Percentile is which one the measure Percentile takes, over 0 and under 100: 95 is the value that 95 % are not above. Only
+	// for that measure. Series that differ in it alone want a Name each.
+	Percentile float64
+
+	By string // an attribute to break down by, also of an object: "category", "product.brand", "source"
 }
 
 // Report is a result that can be written in several forms. It is safe for concurrent use.
@@ -224,12 +232,16 @@ func trendSeries(s *fold.State, sr Series, q report.Query) (insight.Series, erro
 		return insight.Series{}, fmt.Errorf("%s of every event: \"*\" has no number in common; use Count or People, or name one event", sr.Measure)
 	case sr.Value == "" && !counted:
 		return insight.Series{}, fmt.Errorf("%s of what? name a number in Value", sr.Measure)
+	case sr.Measure == Percentile && !(sr.Percentile > 0 && sr.Percentile < 100):
+		return insight.Series{}, fmt.Errorf("percentile %v: say which one in Percentile, over 0 and under 100", sr.Percentile)
+	case sr.Measure != Percentile && sr.Percentile != 0:
+		return insight.Series{}, fmt.Errorf("has the Percentile %v, which is for the measure %q and not for %q", sr.Percentile, Percentile, cmp.Or(sr.Measure, Count))
 	}
 	stream, name, err := report.Stream(s, q)
 	if err != nil {
 		return insight.Series{}, err
 	}
-	out := insight.Series{Name: sr.Name, Events: stream, Unit: sr.Unit, Measures: []insight.Measure{insight.Measure(sr.Measure)}}
+	out := insight.Series{Name: sr.Name, Events: stream, Unit: sr.Unit, Percent: sr.Percentile, Measures: []insight.Measure{insight.Measure(sr.Measure)}}
 	if sr.Name == "" {
 		out.Name = sr.Event
 	}
@@ -390,14 +402,20 @@ func reportWorkers() int { return min(runtime.GOMAXPROCS(0), 8) }
 
 // Retention asks how many of the people who started in a period came back in the periods after it.
 type Retention struct {
-	Title     string
-	Start     Step     // whose first event makes people start
-	Return    Step     // what coming back is; default: the same as Start
-	Range     Range    // of the start; required
-	Interval  Interval // default: Weekly
-	Periods   int      // columns, period 0 included; default: as many as the range has
-	Unbounded bool     // came back in this period or any later one
-	Segment   string
+	Title  string
+	Start  Step // people start with the first such event that they ever had
+	Return Step // what coming back is, from the start on and before Range.To; default: the same as Start
+
+	// Range is of both, and required: people start in it, those who started before or after are in no cohort, and returns from
+	// Range.To on do not count. So let it end where the returns end, not where the last cohort does.
+	Range    Range
+	Interval Interval // default: Weekly
+
+	// Periods is the most columns, period 0 included. Default: as many as Range has. No cohort has more than there are periods
+	// from its own to the end of Range, so the last one has only period 0; the last period may be cut by Range.To.
+	Periods   int
+	Unbounded bool   // came back in this period or any later one that begins before Range.To
+	Segment   string // only its members
 }
 
 // RetentionReport is the answer to a Retention.
@@ -410,10 +428,12 @@ type RetentionReport struct {
 type Cohort struct {
 	Start    time.Time
 	Size     int
-	Returned []int // people by period, from period 0
+	Returned []int // people by period, from period 0; shorter for later cohorts, see Retention.Periods
 }
 
-// Retention computes a retention matrix.
+// Retention computes a retention matrix. A person is in the cohort of the period that holds the first Start event they ever
+// had, and in none where that lies outside Range: customers of old do not start again. They returned in the k-th period after
+// it if a Return event lies there, not before the start and before Range.To.
 func (i Insights) Retention(ctx context.Context, q Retention) (out RetentionReport, err error) {
 	rng, err := q.Range.micros()
 	if err != nil {

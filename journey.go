@@ -110,6 +110,9 @@ func (c *Client) Journeys() Journeys { return Journeys{c} }
 // Save checks a journey (every path ends, every condition compiles, every template is there) and makes it the version that
 // people enter from now on. The error is a *DefinitionError that names the node and the place.
 func (j Journeys) Save(ctx context.Context, def Journey) error {
+	if err := j.c.begin(ctx, "journeys.save"); err != nil {
+		return err
+	}
 	if err := j.c.knowsChannels(def); err != nil {
 		return err
 	}

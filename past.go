@@ -54,7 +54,8 @@ import (
 // report reads all its events in one step, as in the present. Questions about one person derive that person's part alone.
 //
 // A question that looks for events which were there at the instant and were dropped since ([EventType].Retention) is an error, a
-// [*DroppedError]: a segment with a window that lies within what is kept is answered, one that counts all events is not.
+// [*DroppedError]: a segment with a window that lies within what is kept is answered, one that counts all events is not. Profiles are
+// answered, without the segments of that kind: see [Past.Find].
 type Past struct {
 	c         *Client
 	at        time.Time
@@ -107,7 +108,7 @@ func (p Past) Contains(ctx context.Context, segment, userID string) (in bool, er
 
 // Members yields the members of a segment with their profiles as of then, in the order in which they were first seen.
 // They are found and read in small steps, so a long loop never holds up intake. Because profiles name their segments, the
-// members of all segments are found first. The error, if any, comes last.
+// members of all segments are found first, but for those that [Past.Find] leaves out. The error, if any, comes last.
 func (p Past) Members(ctx context.Context, segment string) iter.Seq2[Profile, error] {
 	return func(yield func(Profile, error) bool) {
 		var past *fold.Past
@@ -116,7 +117,10 @@ func (p Past) Members(ctx context.Context, segment string) iter.Seq2[Profile, er
 			if !s.Ask(segment) {
 				return notFound("segment", segment)
 			}
-			if err := p.missingForProfile(live, segment); err != nil {
+			if err := p.missing(fmt.Sprintf("segment %q", segment), live.MissingFor(segment, p.instant.At)); err != nil {
+				return err
+			}
+			if err := p.missingStays(live); err != nil {
 				return err
 			}
 			s.AskAll()
@@ -187,8 +191,11 @@ func (p Past) Profile(ctx context.Context, userID string) (Profile, error) {
 // Find returns the person an identifier of a kind belonged to, with the identifiers and attributes of then. Segments are those
 // the person was in, by today's conditions; since when is what was noted then, and the zero time where nothing was: for
 // TrueAt, and where the condition was another. Journeys are those the person was inside; at which node is not kept.
+//
+// Left out of Segments are those that look for events which were dropped since, or ask for such a segment: whether the person was
+// in one of them is not known any more. [Past.Contains] of such a segment is a [*DroppedError] that says what is missing.
 func (p Past) Find(ctx context.Context, kind, id string) (out Profile, err error) {
-	err = p.person(ctx, "past.find", kind, id, func(live *fold.State) error { return p.missingForProfile(live) },
+	err = p.person(ctx, "past.find", kind, id, p.missingStays,
 		func(s *fold.State, row uint32) { out = readProfile(s, row) })
 	return out, err
 }
@@ -197,6 +204,9 @@ func (p Past) Find(ctx context.Context, kind, id string) (out Profile, err error
 func (p Past) Timeline(ctx context.Context, id string, opt *TimelineOptions) (out []TimelineEvent, err error) {
 	o := opt.withDefaults()
 	err = p.person(ctx, "past.timeline", o.Kind, id, func(live *fold.State) error {
+		if err := o.check(live); err != nil {
+			return err
+		}
 		types := o.Only
 		if len(types) == 0 {
 			types = live.TimelineTypes()
@@ -247,13 +257,8 @@ func (p Past) missing(what string, m *fold.Missing) error {
 	return e
 }
 
-// missingForProfile is missing for what profiles say: all segments, those named first come first, and journeys.
-func (p Past) missingForProfile(s *fold.State, first ...string) error {
-	for _, name := range append(first, s.SegmentNames()...) {
-		if err := p.missing(fmt.Sprintf("segment %q", name), s.MissingFor(name, p.instant.At)); err != nil {
-			return err
-		}
-	}
+// missingStays is missing for what a profile says besides: the journeys somebody was inside, and since when they were in segments.
+func (p Past) missingStays(s *fold.State) error {
 	if p.instant.Known { // else since when is not told
 		if err := p.missing("who was in which segment since when", s.MissingForEvents([]string{fold.SegmentEntered}, math.MinInt64, p.instant.At)); err != nil {
 			return err

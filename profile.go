@@ -1,13 +1,17 @@
 package cdp
 
 import (
+	"cmp"
 	"context"
+	"fmt"
 	"iter"
+	"slices"
 	"time"
 
 	"github.com/RoaringBitmap/roaring/v2"
 
 	"github.com/embedcdp/cdp/internal/fold"
+	"github.com/embedcdp/cdp/internal/schema"
 	"github.com/embedcdp/cdp/internal/value"
 )
 
@@ -136,27 +140,45 @@ func goAttrs(values map[string]value.Value) Attrs {
 // TimelineOptions narrow a timeline.
 type TimelineOptions struct {
 	Kind   string         // of the identifier; default "user_id"
-	Only   []string       // event types; default all
-	Limit  int            // default 100
+	Only   []string       // event types, segment_entered and segment_left; default all
+	Limit  int            // default 100; negative is an error
 	Before *TimelineEvent // the last one of the page before
 }
 
 // Timeline returns what happened to a person, newest first: their events, and what the platform did: segments entered
-// and left, steps of journeys, messages.
+// and left, steps of journeys, messages. A type in Only that is not defined is an error.
 func (p Profiles) Timeline(ctx context.Context, id string, opt *TimelineOptions) ([]TimelineEvent, error) {
 	o := opt.withDefaults()
 	var out []TimelineEvent
+	var wrong error
 	found := false
 	err := p.c.read(ctx, "profiles.timeline", func(s *fold.State) {
+		if wrong = o.check(s); wrong != nil {
+			return
+		}
 		var row uint32
 		if row, found = s.Find(o.Kind, id); found {
 			out = readTimeline(s, row, o)
 		}
 	})
+	err = cmp.Or(err, wrong)
 	if err == nil && !found {
 		err = notFound("profile "+o.Kind, id)
 	}
 	return out, err
+}
+
+// check refuses what would give nothing and not say why.
+func (o *TimelineOptions) check(s *fold.State) error {
+	if o.Limit < 0 {
+		return &InvalidError{What: "TimelineOptions.Limit", Reason: fmt.Sprintf("is %d: ask for a number of events, or 0 for 100", o.Limit)}
+	}
+	for _, name := range o.Only {
+		if known := s.TimelineNames(); !slices.Contains(known, name) {
+			return &InvalidError{What: "TimelineOptions.Only", Reason: fmt.Sprintf("names %q, which is no event type%s", name, schema.DidYouMean(name, known))}
+		}
+	}
+	return nil
 }
 
 func (opt *TimelineOptions) withDefaults() TimelineOptions {
@@ -167,7 +189,7 @@ func (opt *TimelineOptions) withDefaults() TimelineOptions {
 	if o.Kind == "" {
 		o.Kind = fold.UserID
 	}
-	if o.Limit <= 0 {
+	if o.Limit == 0 {
 		o.Limit = 100
 	}
 	return o

@@ -98,7 +98,8 @@ type Events struct{ c *Client }
 // Events returns the verbs of event types.
 func (c *Client) Events() Events { return Events{c} }
 
-// Define declares an event type, or changes it: attributes may be added, required or given defaults; their types stay.
+// Define declares an event type, or changes it: attributes may be added, required or given defaults; their types stay. One may
+// be left out as long as no event of the type was ever accepted and no version of a segment, journey, template or dataflow names the type.
 //
 // Of a type that the platform writes itself ([Events.System]), the Retention can be set, and nothing else. Journeys and caps go by
 // some of these events, so they and a retention that is too short for them refuse each other: message_queued is kept for as long
@@ -136,8 +137,12 @@ func (e Events) List(ctx context.Context) ([]EventType, error) {
 	}), err
 }
 
-// System returns the event types that the platform writes itself: what happens to a customer in segments, journeys and
-// messages. They can be used wherever events can.
+// System returns the event types that the platform writes itself: what happens to a person in journeys, with messages and
+// with consent. They can be used wherever events can.
+//
+// The entries segment_entered and segment_left of timelines are not among them, because memberships are not kept as events: conditions ask with
+// inSegment, journeys start by Entry.Entered and Entry.Left, and [Segments.Flips] and [Segments.Sizes] tell when. TimelineOptions.Only takes
+// the two names; nobody else can define or track them, but a Retention can be set.
 func (e Events) System(ctx context.Context) ([]EventType, error) {
 	var out []EventType
 	err := e.c.read(ctx, "events.system", func(s *fold.State) {

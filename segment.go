@@ -36,7 +36,8 @@ type Segments struct{ c *Client }
 func (c *Client) Segments() Segments { return Segments{c} }
 
 // Save checks a segment, keeps it as a new version, and fills it: when Save returns, its members are right. The error is
-// a *DefinitionError with the place in the condition when it does not compile.
+// a *DefinitionError with the place in the condition when it does not compile. Of cannot change while another segment or a
+// journey uses it.
 //
 // From 20,000 people or 400,000 events on, the members are found beside intake, which goes on meanwhile; until they are, the
 // segment has the members of its older version, or none. When ctx ends before, or the client is closed, the segment is

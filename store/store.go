@@ -76,5 +76,5 @@ var (
 	ErrClosed  = errors.New("store: closed")
 	ErrCommit  = errors.New("store: commit failed, its outcome is unknown")
 	ErrDamaged = errors.New("store: damaged")
-	ErrLocked  = errors.New("store: in use by another process")
+	ErrLocked  = errors.New("store: open already, in this or another process")
 )

@@ -1,6 +1,7 @@
 package celenv
 
 import (
+	"errors"
 	"fmt"
 	"math"
 	"regexp"
@@ -205,6 +206,8 @@ func NextPart(t int64, part string, loc *time.Location) int64 {
 
 var spanUnits = map[byte]int64{'s': 1e6, 'm': 60e6, 'h': 3600e6, 'd': 86400e6, 'w': 7 * 86400e6}
 
+var errTooLong = fmt.Errorf("longer than %d days", maxWindow)
+
 // ParseSpan reads a duration as `30d`: a whole number and one of s, m, h, d (exactly 24 hours), w. The result is in
 // microseconds.
 func ParseSpan(s string) (int64, error) {
@@ -214,6 +217,10 @@ func ParseSpan(s string) (int64, error) {
 	}
 	unit, ok := spanUnits[s[len(s)-1]]
 	n, err := strconv.ParseInt(s[:len(s)-1], 10, 64)
+	long := fmt.Errorf("%.40q is %w", s, errTooLong)
+	if ok && errors.Is(err, strconv.ErrRange) {
+		return 0, long
+	}
 	if !ok || err != nil {
 		return 0, bad
 	}
@@ -221,7 +228,7 @@ func ParseSpan(s string) (int64, error) {
 		return 0, fmt.Errorf("%q is no time at all: a duration is at least 1s", s)
 	}
 	if n > maxWindow*spanUnits['d']/unit {
-		return 0, fmt.Errorf("%q is longer than %d days", s, maxWindow)
+		return 0, long
 	}
 	return n * unit, nil
 }

@@ -1,6 +1,7 @@
 package celenv
 
 import (
+	"errors"
 	"fmt"
 	"regexp"
 	"slices"
@@ -303,11 +304,15 @@ func (x *resolver) duration(e ast.Expr, call ast.CallExpr) shape {
 	if !ok {
 		return shape{}
 	}
-	if micros, err := ParseSpan(s); err == nil {
+	micros, err := ParseSpan(s)
+	if err == nil {
 		e.SetKindCase(x.hiddenOp(e, overloads.TypeConvertDuration, x.string(arg, seconds(micros))))
 		return shape{}
 	}
 	if v := types.String(s).ConvertToType(types.DurationType); types.IsError(v) {
+		if errors.Is(err, errTooLong) {
+			return x.fail(arg, 0, "%v", err)
+		}
 		return x.fail(arg, 0, `%q is no duration: write it as "36h", "1h30m" or "7d"`, s)
 	}
 	return shape{}

@@ -204,6 +204,8 @@ func (e *Engine) unreadable(err error) error {
 	switch {
 	case err == nil:
 		return nil
+	case errors.Is(err, ErrClosed): // while fn waited for the lock
+		return err
 	case e.idle.Err() != nil:
 		return ErrClosed
 	}

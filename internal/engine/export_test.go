@@ -15,3 +15,6 @@ func InParts(t testing.TB, bytes int) {
 	maxPart = bytes
 	t.Cleanup(func() { maxPart = m })
 }
+
+// Unreadable is how View and Compute word an error.
+func (e *Engine) Unreadable(err error) error { return e.unreadable(err) }

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -176,4 +177,13 @@ func TestUnreadableForAMoment(t *testing.T) {
 	require.NotErrorIs(t, err, engine.ErrDamaged)
 	require.NoError(t, ask())
 	require.NoError(t, e.Close())
+}
+
+// A View that is overtaken by Close while it waits for the lock says so once, and names no portal.
+func TestClosedMeanwhile(t *testing.T) {
+	e, err := engine.Open(context.Background(), memstore.New(), engine.Options{Portal: "p", Now: time.Now})
+	require.NoError(t, err)
+	defer e.Close()
+	require.EqualError(t, e.Unreadable(engine.ErrClosed), "cdp: the client is closed")
+	require.EqualError(t, e.Unreadable(errors.New("disk")), `portal "p": disk`)
 }

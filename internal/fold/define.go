@@ -2,11 +2,13 @@ package fold
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/embedcdp/cdp/internal/column"
@@ -136,8 +138,14 @@ func (s *State) define(r *record.Record, names []string) Verdict {
 
 // Check says whether a definition would be accepted now, without changing anything.
 func (s *State) Check(key DefKey, body []byte, deleted bool) error {
-	_, err := s.prepare(key, body, deleted)
-	return err
+	if _, err := s.prepare(key, body, deleted); err != nil || deleted {
+		return err
+	}
+	// The fold itself goes on taking this: older logs may hold it.
+	if key.Kind == DefSegment {
+		return s.checkOf(key.Name, body)
+	}
+	return nil
 }
 
 // prepare checks a definition and returns what makes it take effect.
@@ -247,7 +255,7 @@ func (s *State) prepareRemoval(key DefKey) (func(), error) {
 		return nil, fmt.Errorf("there is no such %s", key.Kind)
 	}
 	if users := s.usedBy(key); len(users) > 0 {
-		return nil, fmt.Errorf("it is used by %s; change that first", users)
+		return nil, fmt.Errorf("it is used by %s; change that first", strings.Join(users, ", "))
 	}
 	switch key.Kind {
 	case DefSegment:
@@ -278,6 +286,30 @@ func (s *State) usedBy(key DefKey) (users []string) {
 	}
 	return append(users, s.journeys.stillUsing(key)...)
 }
+
+// checkOf refuses to make a segment be about others than it was while something asks for it: a segment of customers that
+// asks for one of visitors is empty.
+func (s *State) checkOf(name string, body []byte) error {
+	var d SegmentDef
+	seg := s.segNamed[name]
+	if err := strict(body, &d); err != nil || seg == nil {
+		return err
+	}
+	was := seg.def.about()
+	if seg.next != nil {
+		was = seg.next.version.def.about()
+	}
+	if was == d.about() {
+		return nil
+	}
+	if users := s.usedBy(DefKey{DefSegment, name}); len(users) > 0 {
+		return fmt.Errorf("it is of %s and cannot become of %s while it is used by %s; change that first, or save it under another name", was, d.about(), strings.Join(users, ", "))
+	}
+	return nil
+}
+
+// about is whom the segment is about, said in full.
+func (d *SegmentDef) about() string { return cmp.Or(d.Of, "customers") }
 
 func (s *State) prepareEvent(name string, body []byte) (func(), error) {
 	var d schema.EventType
@@ -311,11 +343,72 @@ func (s *State) prepareEvent(name string, body []byte) (func(), error) {
 		if t.def.System {
 			return s.prepareSystemEvent(t, &d)
 		}
-		if err := sameTypes(t.def.Attributes, d.Attributes); err != nil {
+		if err := s.mayDrop(t, d.Attributes); err != nil {
+			return nil, err
+		}
+		kept := schema.Attrs{}
+		for _, a := range t.def.Attributes.Names() {
+			if _, stays := d.Attributes[a]; stays {
+				kept[a] = t.def.Attributes[a]
+			}
+		}
+		if err := sameTypes(kept, d.Attributes); err != nil {
 			return nil, err
 		}
 	}
 	return func() { s.setEventType(&d) }, nil
+}
+
+// mayDrop refuses to leave an attribute out once there was an event of the type, or while a definition names the type. The column
+// of one that is left out stays in the table, empty, so it can only come back as the same kind.
+func (s *State) mayDrop(t *eventType, attrs schema.Attrs) error {
+	if s.loading { // it was allowed then
+		return nil
+	}
+	for _, name := range t.def.Attributes.Names() {
+		if _, kept := attrs[name]; kept {
+			continue
+		}
+		if t.tab.Len() > 0 {
+			return fmt.Errorf("attribute %q is missing; it cannot be dropped: there are or were events of the type", name)
+		}
+		if user := s.naming(t.def.Name); user != "" {
+			return fmt.Errorf("attribute %q is missing; it cannot be dropped while %s names the event", name, user)
+		}
+	}
+	columns := len(t.tab.Columns())
+	for _, name := range attrs.Names() {
+		c := t.tab.Column(name)
+		if c == nil {
+			columns++
+		}
+		if columns > column.MaxColumns {
+			return fmt.Errorf("attribute %q is one too many: the limit is %d, with those that were dropped; put those that belong together into an object attribute", name, maxDeclared)
+		}
+		if c != nil && t.cols[name] == nil && c.Kind() != columnKind(attrs[name].Type) {
+			return fmt.Errorf("attribute %q was dropped and cannot come back as %s, another type than it had; choose another name", name, attrs[name].Type)
+		}
+	}
+	return nil
+}
+
+// naming is a definition of which some version has the name of an event type in it, in words; "" is none. It takes too many
+// rather than too few: what reads attributes of a type names it.
+func (s *State) naming(event string) string {
+	for _, kind := range []string{DefSegment, DefJourney, DefTemplate, DefDataflow} {
+		for _, d := range s.Definitions(kind) {
+			for n := range d.Version {
+				if body, _, ok := s.VersionBody(d, n+1); ok && bytes.Contains(body, []byte(event)) {
+					return fmt.Sprintf("%s %q", kind, d.Name)
+				}
+			}
+		}
+	}
+	return ""
+}
+
+func writtenByPlatform(name string) error {
+	return fmt.Errorf("event %q is written by the platform itself; choose another name", name)
 }
 
 // maxDeclared is how many attributes an event type may have: each is a column beside those that every event has.

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/binary"
 	"fmt"
+	"maps"
 	"math"
 	"slices"
 	"unicode/utf8"
@@ -77,6 +78,7 @@ func (s *State) newEventType(def *schema.EventType) *eventType {
 func (t *eventType) setDef(def *schema.EventType) {
 	t.def = def
 	t.must = t.must[:0]
+	maps.DeleteFunc(t.cols, func(name string, _ *attrColumn) bool { _, kept := def.Attributes[name]; return !kept })
 	for _, name := range def.Attributes.Names() {
 		if c := t.setAttribute(name, def.Attributes[name]); c.decl.Required || c.def != nil {
 			t.must = append(t.must, c)
@@ -157,6 +159,9 @@ func (s *State) event(r *record.Record, names []string, arrived int64, cause Cau
 	t := s.typeOf(r.Name, names)
 	known := t != nil
 	if !known {
+		if slices.Contains(flipTypes, names[r.Name]) {
+			return s.reject(r, names, writtenByPlatform(names[r.Name]).Error())
+		}
 		if !s.Settings.LearnEvents {
 			return s.reject(r, names, fmt.Sprintf("unknown event %q%s; define it, or let the portal learn event types", names[r.Name], schema.DidYouMean(names[r.Name], s.publicTypes())))
 		}

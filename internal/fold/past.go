@@ -132,7 +132,8 @@ func (s *State) shell(h *horizon) *State {
 		p.attrs[name] = &attribute{name: name, decl: a.decl, now: column.NewVector(a.now.Kind()), at: column.NewVector(column.Int64)}
 	}
 	for name, seg := range s.segNamed {
-		p.segNamed[name] = &segment{id: seg.id, name: name, def: seg.def, visitors: seg.visitors, prog: seg.prog, deps: seg.deps, plan: seg.plan}
+		p.segNamed[name] = &segment{id: seg.id, name: name, def: seg.def, visitors: seg.visitors, prog: seg.prog, deps: seg.deps, plan: seg.plan,
+			missing: s.MissingFor(name, h.At) != nil}
 	}
 	return p
 }
@@ -221,10 +222,12 @@ func (p *Past) Ask(segment string) bool {
 	return seg != nil
 }
 
-// AskAll lets the next steps find the members of every segment.
+// AskAll lets the next steps find the members of every segment but for those that miss events.
 func (p *Past) AskAll() {
 	for _, name := range p.state.SegmentNames() {
-		p.Ask(name)
+		if !p.state.segNamed[name].missing {
+			p.Ask(name)
+		}
 	}
 }
 

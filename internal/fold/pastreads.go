@@ -53,11 +53,11 @@ func (s *State) pastMember(seg *segment, row uint32) bool {
 func (s *State) WasMember(segment string, row uint32) bool { return person{s, row}.InSegment(segment) }
 
 // pastSince are the segments a person was in, and since when as far as that was noted: 0 where it was not, as when the
-// segment's condition was another then, or when what is known now was not known then.
+// segment's condition was another then, or when what is known now was not known then. Segments that miss events are left out.
 func (s *State) pastSince(row uint32) map[string]int64 {
 	out := map[string]int64{}
 	for name, seg := range s.segNamed {
-		if s.pastMember(seg, row) {
+		if !seg.missing && s.pastMember(seg, row) {
 			out[name] = s.notedSince(seg, row)
 		}
 	}

@@ -75,8 +75,8 @@ func (s *State) Profiles(visitors bool) iter.Seq[uint32] {
 // Rows is the number of profile rows, linked ones included; Canonical says whom a row belongs to.
 func (s *State) Rows() int { return s.ids.Rows() }
 
-// PeopleEnd is the row behind the last that belongs to itself.
-func (s *State) PeopleEnd() uint32           { return s.ids.End() }
+// PeopleEnd is the row behind the last that belongs to itself; at least 1.
+func (s *State) PeopleEnd() uint32           { return max(1, s.ids.End()) }
 func (s *State) Canonical(row uint32) uint32 { return s.ids.Canonical(row) }
 
 // Canonicals returns whom each row belongs to now, nil when every row is its own.

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"strings"
 
 	"github.com/RoaringBitmap/roaring/v2"
 
@@ -54,6 +55,7 @@ type segment struct {
 	why          Cause         // while it is touched: what made it be asked
 	next         *Build        // its next version, while that is on its way
 	build        *Build        // of a version on its way: itself
+	missing      bool          // of a past state: it looks for events that were dropped since
 	starts       []*journeyDef // that start on entering or leaving it
 }
 
@@ -79,7 +81,7 @@ func (s *State) prepareSegment(name string, body []byte) (func(), error) {
 		return nil, fmt.Errorf("it asks whether a profile is in %q, which is itself", name)
 	}
 	if path := s.cycle(name, expr.Deps().Segments, nil); path != nil {
-		return nil, fmt.Errorf("segments ask for each other in a circle: %q", append([]string{name}, path...))
+		return nil, fmt.Errorf("segments ask for each other in a circle: %s", strings.Join(append([]string{name}, path...), " -> "))
 	}
 	return func() { s.setSegment(d, expr, prog) }, nil
 }

@@ -56,6 +56,15 @@ func (s *State) Timeline(row uint32, only []string, max int, beforeAt, beforeSeq
 	return out
 }
 
+// TimelineNames are the names that entries of timelines may have.
+func (s *State) TimelineNames() []string {
+	names := []string{SegmentEntered, SegmentLeft}
+	for _, t := range s.types {
+		names = append(names, t.def.Name)
+	}
+	return names
+}
+
 // strand is one list of what happened to a person, newest first.
 type strand struct {
 	head Entry // the newest of those that are left

@@ -157,6 +157,8 @@ func ParseDuration(s string) (int64, error) {
 	}
 	n, err := strconv.ParseUint(s[:len(s)-1], 10, 32)
 	switch {
+	case errors.Is(err, strconv.ErrRange):
+		return 0, fmt.Errorf("%q is longer than 3660 days", s)
 	case err != nil:
 		return 0, bad
 	case n == 0:

@@ -20,7 +20,7 @@ import (
 
 // Options for Open. Nil means all defaults.
 type Options struct {
-	// Timeout is how long Open waits for a file that another process has open. Default 1 s.
+	// Timeout is how long Open waits for a file that is open elsewhere. Default 1 s.
 	Timeout time.Duration
 
 	// AcceptLostCommit opens a file of whose two meta pages one is damaged. The other may stand for the commit before
@@ -76,8 +76,11 @@ var _ store.Store = (*Store)(nil)
 // Open opens the store in the file at path and creates it if there is none.
 //
 // It checks the structure of the whole file first, without reading the values (see doc.go), and returns an error that
-// wraps store.ErrDamaged if it does not hold together, or store.ErrLocked if another process has the file open.
+// wraps store.ErrDamaged if it does not hold together, or store.ErrLocked if the file is open already.
 func Open(path string, o *Options) (*Store, error) {
+	if path == "" {
+		return nil, errors.New("boltstore: the path is empty; name the file to open or make, as \"shop.db\"")
+	}
 	opts := o.withDefaults()
 	deadline := time.Now().Add(opts.Timeout)
 	if err := examine(path); errors.Is(err, os.ErrNotExist) {
@@ -138,7 +141,7 @@ func openBolt(path string, o *bolt.Options) (db *bolt.DB, file *os.File, err err
 	case err == nil:
 		return db, file, nil
 	case errors.Is(err, berrors.ErrTimeout):
-		return nil, nil, fmt.Errorf("boltstore: %s: %w; close it there first (waited %v)",
+		return nil, nil, fmt.Errorf("boltstore: %s: %w; close it first (waited %v)",
 			path, store.ErrLocked, o.Timeout.Round(time.Millisecond))
 	case errors.Is(err, berrors.ErrInvalid), errors.Is(err, berrors.ErrVersionMismatch), errors.Is(err, berrors.ErrChecksum):
 		err = damaged(path, "it is not a store file, or both of its meta pages are damaged: %v", err)
