@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"slices"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -84,7 +85,7 @@ type stayList struct {
 	byPerson map[string][]*listedStay
 	messages map[string][]time.Time // decided on, by person
 	queued   int
-	sent     int
+	sent     atomic.Int64 // channels are called by several goroutines
 
 	turned, capped, answered, refused int
 }
@@ -142,7 +143,7 @@ func (l *stayList) save(j *listedJourney) {
 func (l *stayList) opened(st store.Store) *cdp.Client {
 	email := channel.Func(func(context.Context, channel.Message) (channel.Receipt, error) {
 		if st == l.st {
-			l.sent++
+			l.sent.Add(1)
 		}
 		return channel.Receipt{}, nil
 	})
@@ -269,7 +270,7 @@ func (l *stayList) check(c *cdp.Client) {
 		slices.Sort(got)
 		require.Equal(l.t, want, got, j.name)
 	}
-	require.Equal(l.t, l.queued, l.sent)
+	require.Equal(l.t, int64(l.queued), l.sent.Load())
 }
 
 // checkPast asks where customers who were never linked stood at random instants.
