@@ -417,3 +417,21 @@ func TestPastConcurrently(t *testing.T) {
 	wait.Wait()
 	require.Equal(t, 600, count(t, c.TrueAt(day(5)), "s"))
 }
+
+// Before anybody was there, reports are of nobody.
+func TestReportsOfNobody(t *testing.T) {
+	c := cdptest.New(t, cdptest.Options{Start: noon})
+	c.Define(cdp.EventType{Name: "visit"})
+	c.Advance(48 * time.Hour)
+	c.Happens(cdp.Event{Name: "visit", UserID: "ann"})
+	rng, then := cdp.Between(daysAgo(30), noon.Add(72*time.Hour)), c.KnownAt(noon.Add(24*time.Hour))
+	f, err := then.Funnel(t.Context(), cdp.Funnel{Range: rng, Steps: []cdp.Step{{Event: "visit"}, {Event: "visit"}}, Window: "1d"})
+	require.NoError(t, err)
+	require.Len(t, f.Steps, 2)
+	require.Zero(t, f.Steps[0].People)
+	r, err := then.Retention(t.Context(), cdp.Retention{Range: rng, Start: cdp.Step{Event: "visit"}, Interval: cdp.Weekly})
+	require.NoError(t, err)
+	for _, cohort := range r.Cohorts {
+		require.Zero(t, cohort.Size)
+	}
+}
