@@ -166,3 +166,23 @@ func TestDropAttribute(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, cdp.Attrs{"amount": 7.0, "who": "me"}, list[0].Attributes)
 }
+
+// A type has room for 2,000 columns, those of attributes that were left out again too: an event that would learn more than fits is
+// refused, also when only its last attribute is too many, and teaches nothing.
+func TestLearnBesideAttributesLeftOut(t *testing.T) {
+	c := cdptest.New(t, cdptest.Options{Start: noon})
+	ctx := t.Context()
+	wide := cdp.Schema{}
+	for i := range 1993 {
+		wide[fmt.Sprint("a", i)] = cdp.Number
+	}
+	require.NoError(t, c.Events().Define(ctx, cdp.EventType{Name: "visit", Attributes: wide, Policy: cdp.Learn}))
+	require.NoError(t, c.Events().Define(ctx, cdp.EventType{Name: "visit", Policy: cdp.Learn}), "no event has them")
+	_, err := c.Track(ctx, cdp.Event{Name: "visit", UserID: "ann", Attributes: cdp.Attrs{"x": 1, "y": 2}})
+	require.ErrorContains(t, err, "learns no more by itself")
+	typ, err := c.Events().Get(ctx, "visit")
+	require.NoError(t, err)
+	require.Empty(t, typ.Attributes)
+	_, err = c.Track(ctx, cdp.Event{Name: "visit", UserID: "ann", Attributes: cdp.Attrs{"x": 1}})
+	require.NoError(t, err, "one fits")
+}

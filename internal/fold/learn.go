@@ -175,7 +175,7 @@ func (s *State) unknownAttribute(t *eventType, name string, encoded []byte) (*at
 	if schema.Reserved[name] || schema.CheckName("an attribute", name) != nil {
 		return nil, fmt.Sprintf("event %q: %q is no name for an attribute: use letters, digits and underscores, and not time, id or source", t.def.Name, name)
 	}
-	if n >= MaxAttributes || t.tab != nil && len(t.tab.Columns()) >= column.MaxColumns { // of which some may have been dropped
+	if n >= MaxAttributes || t.tab != nil && len(t.tab.Columns())+len(s.batch.learning) >= column.MaxColumns { // of which some may have been left out again
 		return nil, fmt.Sprintf("event %q would have more than %d attributes, and learns no more by itself; declare %q, or put those that belong together into an object attribute", t.def.Name, MaxAttributes, name)
 	}
 	v, _, err := value.Decode(encoded)

@@ -52,7 +52,7 @@
 //	this package, load 1-2  299,985    1.63 ms      7.79 ms   108 ms    7,141 MiB      5,149 MiB      1.11 s (after Close 1.08 s)
 //	this package, load 2-5  299,977    1.67 ms     11.37 ms   1.70 s    7,133 MiB      5,149 MiB      1.28 s (after Close 1.21 s)
 //
-// Taken before big values had buckets of their own, which since then spares more than nine tenths of what was written.
+// Taken before big values had buckets of their own (big.go), and not again since.
 // Load is the machine's load average, this test's share of about 1 included; other work ran beside the last two rows.
 // The log held 1.0 to 1.5 GB behind two checkpoints. The file's growth is the sealed pieces; free pages are used again.
 //
